@@ -1,0 +1,466 @@
+/* checkpoint.c - see checkpoint.h. */
+#include "server/volume/checkpoint.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/base/log.h"
+#include "server/volume/journal.h"
+#include "server/volume/volume_internal.h"
+
+static void next_partition(struct checkpoint *checkpoint);
+static void append_roots(struct checkpoint *checkpoint);
+
+int checkpoint_create(struct volume *volume, const struct superblock *superblock,
+                      struct partition_root *roots, struct checkpoint **out)
+{
+    struct checkpoint *checkpoint = calloc(1, sizeof *checkpoint);
+    if (!checkpoint)
+        return -ENOMEM;
+    checkpoint->volume = volume;
+    checkpoint->superblock = *superblock;
+    checkpoint->index_count = superblock->partition_count + 1;
+    checkpoint->next_image_id = 1;
+    checkpoint->root_buffer_bytes = roots_bytes_max(superblock);
+    checkpoint->root_buffer = durable_buffer(checkpoint->root_buffer_bytes);
+    int rc = checkpoint->root_buffer ? 0 : -ENOMEM;
+    if (rc == 0)
+        rc = segment_map_init(&checkpoint->segments, superblock->segment_count);
+    if (rc == 0)
+        rc = superblock_writer_init(&checkpoint->superblock_writer, &volume->flusher);
+    for (unsigned i = 0; i < checkpoint->index_count && rc == 0; i++) {
+        rc = segment_map_take(&checkpoint->segments, &roots[i]);
+        checkpoint->roots[i] = roots[i];
+        memset(&roots[i], 0, sizeof roots[i]);
+    }
+    if (rc < 0) {
+        checkpoint_destroy(checkpoint);
+        return rc;
+    }
+    *out = checkpoint;
+    return 0;
+}
+
+void checkpoint_destroy(struct checkpoint *checkpoint)
+{
+    for (unsigned i = 0; i < checkpoint->index_count; i++) {
+        root_destroy(&checkpoint->roots[i]);
+        if (checkpoint->renewed[i])
+            root_destroy(&checkpoint->next[i]);
+    }
+    image_destroy(&checkpoint->image);
+    free(checkpoint->parts);
+    free(checkpoint->root_buffer);
+    segment_map_destroy(&checkpoint->segments);
+    superblock_writer_destroy(&checkpoint->superblock_writer);
+    free(checkpoint);
+}
+
+/* ---- how full the metadata area is ---- */
+
+/* What images may need at most: half of the area, less a partly filled segment for each partition; and an
+ * eighth of that is left to what must never be refused. */
+static uint64_t limit_bytes(const struct checkpoint *checkpoint)
+{
+    const struct superblock *sb = &checkpoint->superblock;
+    uint64_t segments = sb->segment_count / 2 - sb->partition_count;
+    return segments * (sb->segment_bytes - sizeof(struct segment_header)) / 8 * 7;
+}
+
+static uint64_t present_bytes(const struct checkpoint *checkpoint)
+{
+    uint64_t bytes = 0;
+    for (unsigned i = 0; i < checkpoint->index_count; i++)
+        bytes += checkpoint->renewed[i] ? checkpoint->next[i].image_bytes
+                                        : checkpoint->roots[i].image_bytes;
+    return bytes;
+}
+
+static bool fits(const struct checkpoint *checkpoint, uint64_t growth_bytes)
+{
+    return present_bytes(checkpoint) + 2 * growth_bytes <= limit_bytes(checkpoint);
+}
+
+/* A round now would tell something new. */
+static bool figures_are_old(const struct checkpoint *checkpoint)
+{
+    const struct journal *journal = checkpoint->volume->journal;
+    return journal->freed_something || journal_growth_bytes(journal) > 0;
+}
+
+int checkpoint_judge(struct checkpoint *checkpoint, uint32_t record_bytes)
+{
+    if (fits(checkpoint, journal_growth_bytes(checkpoint->volume->journal) + record_bytes))
+        return 0;
+    if (checkpoint->state != CHECKPOINT_IDLE)
+        return -EAGAIN;
+    if (!figures_are_old(checkpoint))
+        return -ENOSPC;
+    checkpoint_need(checkpoint);
+    return -EAGAIN;
+}
+
+int checkpoint_judge_names(struct checkpoint *checkpoint)
+{
+    const struct journal *journal = checkpoint->volume->journal;
+    uint64_t growth = journal_growth_bytes(journal) + journal->queued_bytes + NAMES_RECORD_BYTES;
+    if (fits(checkpoint, growth))
+        return 0;
+    if (figures_are_old(checkpoint))
+        checkpoint_need(checkpoint);
+    return -ENOSPC;
+}
+
+/* What has grown could fill half of what is left, and is worth a round. */
+static bool growth_wants_round(const struct checkpoint *checkpoint)
+{
+    uint64_t limit = limit_bytes(checkpoint), present = present_bytes(checkpoint);
+    uint64_t left = present < limit ? limit - present : 0;
+    uint64_t threshold = left / 2 > limit / 8 ? left / 2 : limit / 8;
+    return 2 * journal_growth_bytes(checkpoint->volume->journal) >= threshold;
+}
+
+/* ---- images ---- */
+
+/* Names come first. */
+static unsigned partition_at(const struct checkpoint *checkpoint)
+{
+    return checkpoint->step == 0 ? checkpoint->index_count - 1 : checkpoint->step - 1;
+}
+
+static bool is_names(const struct checkpoint *checkpoint)
+{
+    return checkpoint->step == 0;
+}
+
+static struct image_identity identity(const struct checkpoint *checkpoint)
+{
+    const struct volume *volume = checkpoint->volume;
+    return (struct image_identity){
+        .superblock = &volume->superblock,
+        .partition = volume_partition_number(volume, partition_at(checkpoint)),
+        .epoch = volume->superblock.epoch,
+        .id = checkpoint->next_image_id};
+}
+
+static void image_written(struct writer *writer, int result)
+{
+    struct checkpoint *checkpoint = list_entry(writer, struct checkpoint, writer);
+    image_destroy(&checkpoint->image);
+    free(checkpoint->parts);
+    checkpoint->parts = NULL;
+    if (result < 0)
+        volume_fail_here(checkpoint->volume, result, "writing a checkpoint failed");
+    if (checkpoint->state == CHECKPOINT_FAILED)
+        return;
+    checkpoint->step++;
+    next_partition(checkpoint);
+}
+
+/* Finds the image a place and fills in the parts to be written. */
+static int place_image(struct checkpoint *checkpoint, struct partition_root *root)
+{
+    const struct superblock *sb = &checkpoint->superblock;
+    struct image *image = &checkpoint->image;
+    root->segment_count = image->count;
+    root->segments = malloc((image->count + 1) * sizeof *root->segments);
+    checkpoint->parts = malloc((image->count + 1) * sizeof *checkpoint->parts);
+    if (!root->segments || !checkpoint->parts)
+        return -ENOMEM;
+    int rc = segment_map_allocate(&checkpoint->segments, image->count, root->segments);
+    for (uint32_t i = 0; i < image->count && rc == 0; i++)
+        checkpoint->parts[i] =
+            (struct write_part){.offset = segment_offset(sb, root->segments[i]),
+                                .length_bytes = image_segment_length(image, sb, i),
+                                .memory = image->segments[i]};
+    return rc;
+}
+
+static void write_image(struct checkpoint *checkpoint)
+{
+    unsigned index = partition_at(checkpoint);
+    struct partition_root *root = &checkpoint->next[index];
+    struct image *image = &checkpoint->image;
+    root->present = true;
+    root->image_epoch = image->epoch;
+    root->image_id = image->id;
+    root->image_bytes = image->bytes;
+    checkpoint->renewed[index] = true;
+    checkpoint->next_image_id++;
+    checkpoint->state = CHECKPOINT_WRITE;
+    int rc = place_image(checkpoint, root);
+    if (rc < 0) {
+        volume_fail_here(checkpoint->volume, rc, "no place for a checkpoint");
+        return;
+    }
+    if (image->count == 0) {
+        image_written(&checkpoint->writer, 0);
+        return;
+    }
+    /* Not with FUA: one flush makes all images durable. */
+    writer_start(&checkpoint->writer, volume_journal_queue(checkpoint->volume), checkpoint->parts,
+                 image->count, 0, image_written);
+}
+
+static int serialise_names(void *object, struct image_sink *sink)
+{
+    return names_serialise(object, sink);
+}
+
+static int serialise_partition(void *object, struct image_sink *sink)
+{
+    return partition_serialise(object, sink);
+}
+
+static void image_names(struct checkpoint *checkpoint)
+{
+    struct image_identity who = identity(checkpoint);
+    int rc = image_build(&checkpoint->image, &who, serialise_names, checkpoint->volume->names);
+    if (rc < 0) {
+        volume_fail_here(checkpoint->volume, rc, "making a checkpoint of names failed");
+        return;
+    }
+    checkpoint->names_changed = false;
+    journal_cut(checkpoint->volume->journal);
+    write_image(checkpoint);
+}
+
+/* Back on the journal shard. */
+static void serialised(struct message *message)
+{
+    struct checkpoint *checkpoint = list_entry(message, struct checkpoint, request);
+    unsigned index = partition_at(checkpoint);
+    if (checkpoint->image_result < 0)
+        volume_fail_here(checkpoint->volume, checkpoint->image_result, "making a checkpoint failed");
+    if (checkpoint->state == CHECKPOINT_FAILED) {
+        image_destroy(&checkpoint->image);
+        return;
+    }
+    checkpoint->volume->journal->growth[index] -= checkpoint->growth_at_request;
+    write_image(checkpoint);
+}
+
+/* On the partition's shard: it holds exactly the records up to the sequence of the request. Only the image
+ * and what does not change during a request are touched. */
+static void serialise_here(struct message *message)
+{
+    struct checkpoint *checkpoint = list_entry(message, struct checkpoint, request);
+    struct volume *volume = checkpoint->volume;
+    unsigned index = partition_at(checkpoint);
+    struct image_identity who = identity(checkpoint);
+    checkpoint->image_result =
+        image_build(&checkpoint->image, &who, serialise_partition, volume->partitions[index]);
+    message->deliver = serialised;
+    message_send(volume->office, volume_partition_owner(volume, index), JOURNAL_SHARD, message);
+}
+
+static void request_image(struct checkpoint *checkpoint)
+{
+    struct volume *volume = checkpoint->volume;
+    unsigned index = partition_at(checkpoint);
+    checkpoint->state = CHECKPOINT_SERIALISE;
+    checkpoint->next[index].sequence = volume->journal->durable_sequence;
+    checkpoint->growth_at_request = journal_durable_growth(volume->journal, index);
+    checkpoint->request.deliver = serialise_here;
+    message_send(volume->office, JOURNAL_SHARD, volume_partition_owner(volume, index),
+                 &checkpoint->request);
+}
+
+static void flushed(struct flush_waiter *waiter, int result)
+{
+    struct checkpoint *checkpoint = list_entry(waiter, struct checkpoint, flush);
+    if (result < 0 || checkpoint->state == CHECKPOINT_FAILED)
+        return; /* the flusher has failed the volume */
+    checkpoint->state = CHECKPOINT_CUT;
+    checkpoint_journal_moved(checkpoint);
+}
+
+static void flush_images(struct checkpoint *checkpoint)
+{
+    bool needed = checkpoint->final;
+    for (unsigned i = 0; i < checkpoint->index_count; i++)
+        needed |= checkpoint->renewed[i];
+    checkpoint->state = CHECKPOINT_FLUSH;
+    checkpoint->flush.done = flushed;
+    if (needed && durable_has_cache(checkpoint->volume->device))
+        flusher_ask(&checkpoint->volume->flusher, &checkpoint->flush);
+    else
+        flushed(&checkpoint->flush, 0);
+}
+
+/* Goes on to the next partition that has changed; unchanged ones advance by record alone. */
+static void next_partition(struct checkpoint *checkpoint)
+{
+    const struct journal *journal = checkpoint->volume->journal;
+    for (; checkpoint->step < checkpoint->index_count; checkpoint->step++) {
+        unsigned index = partition_at(checkpoint);
+        if (is_names(checkpoint) && checkpoint->names_changed) {
+            image_names(checkpoint);
+            return;
+        }
+        if (!is_names(checkpoint) && journal->newest[index] > checkpoint->roots[index].sequence) {
+            request_image(checkpoint);
+            return;
+        }
+        checkpoint->next[index] = checkpoint->roots[index];
+        checkpoint->next[index].sequence = journal->durable_sequence;
+    }
+    flush_images(checkpoint);
+}
+
+/* ---- roots and superblocks ---- */
+
+static void finish(struct checkpoint *checkpoint)
+{
+    for (unsigned i = 0; i < checkpoint->index_count; i++) {
+        if (checkpoint->renewed[i]) {
+            segment_map_release(&checkpoint->segments, &checkpoint->roots[i]);
+            root_destroy(&checkpoint->roots[i]);
+        }
+        checkpoint->roots[i] = checkpoint->next[i];
+        checkpoint->renewed[i] = false;
+        memset(&checkpoint->next[i], 0, sizeof checkpoint->next[i]);
+    }
+    checkpoint->rounds++;
+    checkpoint->state = CHECKPOINT_IDLE;
+    if (!checkpoint->final) {
+        journal_kick(checkpoint->volume->journal);
+        return;
+    }
+    void (*stopped)(void *, int) = checkpoint->stopped;
+    checkpoint->stopped = NULL;
+    journal_close(checkpoint->volume->journal);
+    stopped(checkpoint->stopped_context, 0);
+}
+
+static void superblocks_written(struct superblock_writer *writer, int result)
+{
+    struct checkpoint *checkpoint = list_entry(writer, struct checkpoint, superblock_writer);
+    if (result < 0)
+        volume_fail_here(checkpoint->volume, result, "writing a superblock failed");
+    if (checkpoint->state == CHECKPOINT_FAILED)
+        return;
+    journal_release(checkpoint->volume->journal, checkpoint->superblock.start_sequence);
+    finish(checkpoint);
+}
+
+static void roots_durable(struct checkpoint *checkpoint)
+{
+    struct journal *journal = checkpoint->volume->journal;
+    struct superblock *sb = &checkpoint->superblock;
+    uint64_t lowest = UINT64_MAX;
+    for (unsigned i = 0; i < checkpoint->index_count; i++)
+        if (checkpoint->next[i].sequence < lowest)
+            lowest = checkpoint->next[i].sequence;
+    journal_resume(journal);
+    journal_kick(journal);
+    sb->start_sequence = lowest + 1;
+    sb->journal_epoch = journal->epoch;
+    journal_locate(journal, sb->start_sequence, &sb->start_position, &sb->start_chain);
+    sb->clean_stop = checkpoint->final;
+    checkpoint->state = CHECKPOINT_SUPERBLOCKS;
+    superblock_writer_start(&checkpoint->superblock_writer,
+                            volume_journal_queue(checkpoint->volume), sb, superblocks_written);
+}
+
+static void root_done(struct journal_append *append)
+{
+    struct checkpoint *checkpoint = append->origin->volume->checkpoint;
+    checkpoint->roots_waiting--;
+    if (append->result == 0 && checkpoint->state == CHECKPOINT_ROOTS && checkpoint->roots_waiting == 0)
+        roots_durable(checkpoint);
+}
+
+static void append_roots(struct checkpoint *checkpoint)
+{
+    struct volume *volume = checkpoint->volume;
+    unsigned names = checkpoint->index_count - 1;
+    if (checkpoint->renewed[names])
+        checkpoint->next[names].sequence = volume->journal->cut_sequence;
+    size_t bytes = roots_encode(checkpoint->next, checkpoint->index_count, checkpoint->root_buffer,
+                                checkpoint->root_buffer_bytes);
+    checkpoint->state = CHECKPOINT_ROOTS;
+    checkpoint->roots_waiting = 0;
+    for (size_t offset = 0; offset < bytes;) {
+        const struct record_header *record = (const void *)(checkpoint->root_buffer + offset);
+        assert(checkpoint->roots_waiting < ROOT_RECORDS_MAX);
+        struct journal_append *append = &checkpoint->root_appends[checkpoint->roots_waiting++];
+        *append = (struct journal_append){.origin = &volume->shards[JOURNAL_SHARD].shard,
+                                          .done = root_done,
+                                          .record = record,
+                                          .record_bytes = record->bytes};
+        list_init(&append->link);
+        journal_append_urgent(volume->journal, append);
+        offset += record->bytes;
+    }
+}
+
+void checkpoint_journal_moved(struct checkpoint *checkpoint)
+{
+    if (checkpoint->state == CHECKPOINT_CUT && journal_cut_passed(checkpoint->volume->journal))
+        append_roots(checkpoint);
+}
+
+/* ---- when ---- */
+
+static void begin(struct checkpoint *checkpoint, bool final)
+{
+    struct journal *journal = checkpoint->volume->journal;
+    checkpoint->asked = false;
+    checkpoint->final = final;
+    checkpoint->step = 0;
+    /* What is in flight may not get into this round's images. */
+    journal->freed_something = journal->freed_something && journal->busy;
+    log_debug("checkpoint: a round begins at journal block %llu",
+              (unsigned long long)journal->durable_sequence);
+    next_partition(checkpoint);
+    journal_kick(journal);
+}
+
+void checkpoint_consider(struct checkpoint *checkpoint)
+{
+    const struct journal *journal = checkpoint->volume->journal;
+    if (checkpoint->state != CHECKPOINT_IDLE || journal->closed)
+        return;
+    if (checkpoint->stopping && journal_idle(journal))
+        begin(checkpoint, true);
+    else if (checkpoint->asked || journal_wants_checkpoint(journal) || growth_wants_round(checkpoint))
+        begin(checkpoint, false);
+}
+
+void checkpoint_need(struct checkpoint *checkpoint)
+{
+    if (checkpoint->state != CHECKPOINT_IDLE || checkpoint->asked)
+        return;
+    checkpoint->asked = true;
+    journal_kick(checkpoint->volume->journal);
+}
+
+void checkpoint_fail(struct checkpoint *checkpoint)
+{
+    if (checkpoint->state == CHECKPOINT_FAILED)
+        return;
+    /* Memory that the device or another shard may still use is let go when they give it back. */
+    checkpoint->state = CHECKPOINT_FAILED;
+    if (checkpoint->stopped) {
+        void (*stopped)(void *, int) = checkpoint->stopped;
+        checkpoint->stopped = NULL;
+        stopped(checkpoint->stopped_context, -EROFS);
+    }
+}
+
+void volume_stop(struct volume_shard *shard, void (*done)(void *context, int result), void *context)
+{
+    struct volume *volume = shard->volume;
+    assert(shard->shard == JOURNAL_SHARD);
+    if (volume->read_only_damage || volume->failed) {
+        done(context, -EROFS);
+        return;
+    }
+    volume->checkpoint->stopping = true;
+    volume->checkpoint->stopped = done;
+    volume->checkpoint->stopped_context = context;
+    journal_kick(volume->journal);
+}

@@ -1,0 +1,396 @@
+/* image.c - see image.h. */
+#include "server/volume/image.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/base/checksum.h"
+#include "server/volume/durable.h"
+
+static uint32_t payload_bytes_max(const struct superblock *sb)
+{
+    return sb->segment_bytes - (uint32_t)sizeof(struct segment_header);
+}
+
+static uint32_t payload_bytes(const struct superblock *sb, uint64_t image_bytes, uint32_t index)
+{
+    uint64_t before = (uint64_t)index * payload_bytes_max(sb);
+    uint64_t left = image_bytes - before;
+    return left < payload_bytes_max(sb) ? (uint32_t)left : payload_bytes_max(sb);
+}
+
+static uint32_t segment_checksum(const struct segment_header *segment)
+{
+    struct segment_header header = *segment;
+    header.checksum = 0;
+    uint32_t crc = checksum_crc32c(&header, sizeof header);
+    return checksum_crc32c_extend(crc, segment + 1, segment->payload_bytes);
+}
+
+uint64_t segment_offset(const struct superblock *sb, uint32_t segment)
+{
+    return sb->metadata_offset + (uint64_t)segment * sb->segment_bytes;
+}
+
+uint32_t image_segment_length(const struct image *image, const struct superblock *sb, uint32_t index)
+{
+    uint32_t bytes = (uint32_t)sizeof(struct segment_header) + payload_bytes(sb, image->bytes, index);
+    return (bytes + VOLUME_BLOCK_BYTES - 1) & ~(VOLUME_BLOCK_BYTES - 1);
+}
+
+/* ---- roots ---- */
+
+void root_destroy(struct partition_root *root)
+{
+    free(root->segments);
+    memset(root, 0, sizeof *root);
+}
+
+static size_t root_item_bytes(uint32_t segment_count)
+{
+    return sizeof(struct item_root) + (((size_t)segment_count * sizeof(uint32_t) + 7) & ~(size_t)7);
+}
+
+size_t roots_bytes_max(const struct superblock *sb)
+{
+    /* Records are closed early where the next item does not fit: less than an item of the largest size is
+     * lost in each, and that needs ROOT_SEGMENTS_MAX segments. */
+    size_t items = (size_t)(sb->partition_count + 1) * (root_item_bytes(0) + 8) +
+                   (size_t)sb->segment_count * sizeof(uint32_t);
+    return items + (items / (RECORD_BYTES_MAX / 2) + 2) * sizeof(struct record_header);
+}
+
+static void add_root(struct record_builder *builder, const struct partition_root *root,
+                     uint32_t partition)
+{
+    struct item_root item = {.header = {.kind = ITEM_ROOT, .count = root->segment_count},
+                             .sequence = root->sequence,
+                             .image_epoch = root->image_epoch,
+                             .image_id = root->image_id,
+                             .image_bytes = root->image_bytes,
+                             .partition = partition};
+    record_add(builder, &item, sizeof item, root->segments, root->segment_count * sizeof(uint32_t));
+}
+
+size_t roots_encode(const struct partition_root *roots, unsigned count, void *buffer,
+                    size_t capacity_bytes)
+{
+    struct record_builder builder;
+    size_t total = 0;
+    record_begin(&builder, buffer, capacity_bytes, PARTITION_JOURNAL);
+    for (unsigned i = 0; i < count; i++) {
+        size_t item_bytes = root_item_bytes(roots[i].segment_count);
+        if (sizeof(struct record_header) + record_used(&builder) + item_bytes > RECORD_BYTES_MAX) {
+            total += (size_t)record_end(&builder);
+            record_begin(&builder, (uint8_t *)buffer + total, capacity_bytes - total, PARTITION_JOURNAL);
+        }
+        add_root(&builder, &roots[i], i + 1 == count ? PARTITION_NAMES : i);
+    }
+    int64_t last = record_end(&builder);
+    assert(last > 0); /* the buffer has roots_bytes_max */
+    return total + (size_t)last;
+}
+
+static int decode_root(const struct item_root *item, const struct superblock *sb,
+                       uint64_t block_sequence, struct partition_root *roots)
+{
+    uint32_t count = item->header.count;
+    unsigned index = item->partition == PARTITION_NAMES ? sb->partition_count : item->partition;
+    uint64_t fits = (uint64_t)count * payload_bytes_max(sb);
+    if ((item->partition >= sb->partition_count && item->partition != PARTITION_NAMES) ||
+        item->sequence >= block_sequence || count > sb->segment_count || item->image_bytes > fits ||
+        item->image_bytes % 8 || (count > 0 && item->image_bytes <= fits - payload_bytes_max(sb)))
+        return -EBADMSG;
+    const uint32_t *numbers = (const uint32_t *)(item + 1);
+    for (uint32_t i = 0; i < count; i++)
+        if (numbers[i] >= sb->segment_count)
+            return -EBADMSG;
+    uint32_t *copy = NULL;
+    if (count > 0) {
+        copy = malloc(count * sizeof *copy);
+        if (!copy)
+            return -ENOMEM;
+        memcpy(copy, numbers, count * sizeof *copy);
+    }
+    root_destroy(&roots[index]);
+    roots[index] = (struct partition_root){.present = true,
+                                           .sequence = item->sequence,
+                                           .image_epoch = item->image_epoch,
+                                           .image_id = item->image_id,
+                                           .image_bytes = item->image_bytes,
+                                           .segment_count = count,
+                                           .segments = copy};
+    return 0;
+}
+
+int roots_decode(const struct record_header *record, const struct superblock *sb,
+                 uint64_t block_sequence, struct partition_root *roots)
+{
+    const struct item_header *item;
+    size_t offset = 0;
+    int rc;
+    while ((rc = record_item(record, &offset, &item)) == 1) {
+        if (item->kind != ITEM_ROOT)
+            return -EBADMSG;
+        rc = decode_root((const struct item_root *)item, sb, block_sequence, roots);
+        if (rc < 0)
+            return rc;
+    }
+    return rc;
+}
+
+/* ---- building ---- */
+
+/* Records are made in the scratch and copied into the segments when the next one is asked for. */
+struct image_builder {
+    struct image_sink sink;
+    struct image *image;
+    const struct superblock *superblock;
+    size_t pending_bytes;
+    uint8_t *scratch; /* RECORD_BYTES_MAX */
+};
+
+static int add_segment(struct image *image, const struct superblock *sb)
+{
+    if (image->count == image->capacity) {
+        uint32_t capacity = image->capacity ? 2 * image->capacity : 4;
+        uint8_t **segments = realloc(image->segments, capacity * sizeof *segments);
+        if (!segments)
+            return -ENOMEM;
+        image->segments = segments;
+        image->capacity = capacity;
+    }
+    if (image->count == ROOT_SEGMENTS_MAX)
+        return -ENOSPC;
+    uint8_t *segment = durable_buffer(sb->segment_bytes);
+    if (!segment)
+        return -ENOMEM;
+    image->segments[image->count++] = segment;
+    return 0;
+}
+
+/* Copies the pending record to the end of the stream. */
+static int take_pending(struct image_builder *builder)
+{
+    struct image *image = builder->image;
+    uint32_t whole = payload_bytes_max(builder->superblock);
+    const uint8_t *from = builder->scratch;
+    while (builder->pending_bytes > 0) {
+        uint32_t at = (uint32_t)(image->bytes % whole);
+        if (at == 0) {
+            int rc = add_segment(image, builder->superblock);
+            if (rc < 0)
+                return rc;
+        }
+        size_t room = whole - at;
+        size_t length = builder->pending_bytes < room ? builder->pending_bytes : room;
+        memcpy(image->segments[image->count - 1] + sizeof(struct segment_header) + at, from, length);
+        from += length;
+        image->bytes += length;
+        builder->pending_bytes -= length;
+    }
+    return 0;
+}
+
+static void *builder_reserve(struct image_sink *sink, size_t bytes)
+{
+    struct image_builder *builder = (struct image_builder *)sink; /* its first member */
+    assert(bytes <= RECORD_BYTES_MAX && bytes % 8 == 0);
+    int rc = take_pending(builder);
+    if (rc < 0) {
+        sink->error = rc;
+        return NULL;
+    }
+    builder->pending_bytes = bytes;
+    memset(builder->scratch, 0, bytes);
+    return builder->scratch;
+}
+
+static void seal_segments(struct image *image, const struct image_identity *identity)
+{
+    for (uint32_t i = 0; i < image->count; i++) {
+        struct segment_header *header = (struct segment_header *)image->segments[i];
+        *header = (struct segment_header){
+            .magic = SEGMENT_MAGIC,
+            .epoch = identity->epoch,
+            .image_id = identity->id,
+            .partition = identity->partition,
+            .index = i,
+            .payload_bytes = payload_bytes(identity->superblock, image->bytes, i)};
+        memcpy(header->uuid, identity->superblock->uuid, sizeof header->uuid);
+        header->checksum = segment_checksum(header);
+    }
+}
+
+int image_build(struct image *image, const struct image_identity *identity,
+                int (*serialise)(void *object, struct image_sink *sink), void *object)
+{
+    struct image_builder builder = {
+        .sink = {builder_reserve, 0}, .image = image, .superblock = identity->superblock};
+    *image = (struct image){
+        .partition = identity->partition, .epoch = identity->epoch, .id = identity->id};
+    builder.scratch = durable_buffer(RECORD_BYTES_MAX);
+    if (!builder.scratch)
+        return -ENOMEM;
+    int rc = serialise(object, &builder.sink);
+    if (builder.sink.error < 0)
+        rc = builder.sink.error;
+    if (rc == 0)
+        rc = take_pending(&builder);
+    free(builder.scratch);
+    if (rc == 0)
+        seal_segments(image, identity);
+    return rc;
+}
+
+void image_destroy(struct image *image)
+{
+    for (uint32_t i = 0; i < image->count; i++)
+        free(image->segments[i]);
+    free(image->segments);
+    memset(image, 0, sizeof *image);
+}
+
+/* ---- loading ---- */
+
+struct image_loader {
+    struct device *device;
+    const struct superblock *superblock;
+    uint32_t partition;
+    const struct partition_root *root;
+    int (*apply)(void *context, const struct record_header *record);
+    void *context;
+    uint8_t *segment; /* segment_bytes */
+    uint8_t *stream;  /* what is left of a record, then a segment's payload */
+    size_t stream_bytes;
+};
+
+static int read_segment(struct image_loader *loader, uint32_t index)
+{
+    const struct superblock *sb = loader->superblock;
+    const struct partition_root *root = loader->root;
+    const struct segment_header *header = (const struct segment_header *)loader->segment;
+    uint32_t payload = payload_bytes(sb, root->image_bytes, index);
+    uint64_t length = sizeof *header + payload;
+    length = (length + VOLUME_BLOCK_BYTES - 1) & ~(uint64_t)(VOLUME_BLOCK_BYTES - 1);
+    int rc = durable_read(loader->device, segment_offset(sb, root->segments[index]), loader->segment,
+                          length);
+    if (rc < 0)
+        return rc;
+    if (header->magic != SEGMENT_MAGIC || memcmp(header->uuid, sb->uuid, sizeof sb->uuid) != 0 ||
+        header->epoch != root->image_epoch || header->image_id != root->image_id ||
+        header->partition != loader->partition || header->index != index ||
+        header->payload_bytes != payload || header->checksum != segment_checksum(header))
+        return -EBADMSG;
+    memcpy(loader->stream + loader->stream_bytes, header + 1, payload);
+    loader->stream_bytes += payload;
+    return 0;
+}
+
+/* Applies the records that are in the stream whole, and moves the rest to its front. */
+static int apply_stream(struct image_loader *loader)
+{
+    size_t offset = 0;
+    while (loader->stream_bytes - offset >= sizeof(struct record_header)) {
+        const struct record_header *record = (const void *)(loader->stream + offset);
+        size_t left = loader->stream_bytes - offset;
+        if (record->bytes > left && record->bytes <= RECORD_BYTES_MAX)
+            break;
+        int rc = record_next(loader->stream, loader->stream_bytes, &offset, &record);
+        if (rc < 0)
+            return rc;
+        rc = loader->apply(loader->context, record);
+        if (rc < 0)
+            return rc;
+    }
+    memmove(loader->stream, loader->stream + offset, loader->stream_bytes - offset);
+    loader->stream_bytes -= offset;
+    return 0;
+}
+
+int image_load(struct device *device, const struct superblock *sb, uint32_t partition,
+               const struct partition_root *root,
+               int (*apply)(void *context, const struct record_header *record), void *context)
+{
+    struct image_loader loader = {.device = device,
+                                  .superblock = sb,
+                                  .partition = partition,
+                                  .root = root,
+                                  .apply = apply,
+                                  .context = context};
+    int rc = 0;
+    if (root->segment_count == 0)
+        return 0;
+    loader.segment = durable_buffer(sb->segment_bytes);
+    loader.stream = durable_buffer((size_t)RECORD_BYTES_MAX + sb->segment_bytes);
+    if (!loader.segment || !loader.stream)
+        rc = -ENOMEM;
+    for (uint32_t i = 0; i < root->segment_count && rc == 0; i++) {
+        rc = read_segment(&loader, i);
+        if (rc == 0)
+            rc = apply_stream(&loader);
+    }
+    if (rc == 0 && loader.stream_bytes > 0)
+        rc = -EBADMSG;
+    free(loader.segment);
+    free(loader.stream);
+    return rc;
+}
+
+/* ---- segments ---- */
+
+int segment_map_init(struct segment_map *map, uint32_t count)
+{
+    *map = (struct segment_map){.count = count, .free_count = count};
+    map->words = calloc((count + 63) / 64, sizeof *map->words);
+    return map->words ? 0 : -ENOMEM;
+}
+
+void segment_map_destroy(struct segment_map *map)
+{
+    free(map->words);
+    map->words = NULL;
+}
+
+static bool is_taken(const struct segment_map *map, uint32_t segment)
+{
+    return (map->words[segment / 64] >> segment % 64) & 1;
+}
+
+static void set_taken(struct segment_map *map, uint32_t segment, bool taken)
+{
+    assert(segment < map->count && is_taken(map, segment) != taken);
+    map->words[segment / 64] ^= 1ull << segment % 64;
+    map->free_count += taken ? -1u : 1u;
+}
+
+int segment_map_take(struct segment_map *map, const struct partition_root *root)
+{
+    for (uint32_t i = 0; i < root->segment_count; i++) {
+        if (is_taken(map, root->segments[i]))
+            return -EBADMSG;
+        set_taken(map, root->segments[i], true);
+    }
+    return 0;
+}
+
+void segment_map_release(struct segment_map *map, const struct partition_root *root)
+{
+    for (uint32_t i = 0; i < root->segment_count; i++)
+        set_taken(map, root->segments[i], false);
+}
+
+int segment_map_allocate(struct segment_map *map, uint32_t count, uint32_t *segments)
+{
+    if (count > map->free_count)
+        return -ENOSPC;
+    for (uint32_t i = 0; i < count; i++) {
+        while (is_taken(map, map->hint))
+            map->hint = (map->hint + 1) % map->count;
+        segments[i] = map->hint;
+        set_taken(map, map->hint, true);
+    }
+    return 0;
+}

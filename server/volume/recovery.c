@@ -1,0 +1,187 @@
+/*
+ * recovery.c - from what was replayed to a volume in service: a new epoch, and a checkpoint in it.
+ *
+ * The order, and what a power cut after each step leaves:
+ *   1. epoch E+1 is claimed in both superblocks: the same journal of E is replayed again, E+2 is claimed.
+ *   2. images of the partitions that had records replayed, in segments that no root of E names; flush.
+ *   3. root records of all partitions as the first blocks of E+1, behind the end of E's journal: they carry
+ *      another epoch, so the replay of E does not see them.
+ *   4. both superblocks say that replay starts at those blocks, in E+1. From here on E is history: its part
+ *      of the ring and its images' segments are free.
+ * The reserve of the ring has kept the room that step 3 needs.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/volume/checkpoint.h"
+#include "server/volume/durable.h"
+#include "server/volume/journal.h"
+#include "server/volume/replay.h"
+#include "server/volume/volume_internal.h"
+
+static int serialise_names(void *object, struct image_sink *sink)
+{
+    return names_serialise(object, sink);
+}
+
+static int serialise_partition(void *object, struct image_sink *sink)
+{
+    return partition_serialise(object, sink);
+}
+
+static int write_segments(struct volume *volume, const struct image *image,
+                          struct partition_root *root)
+{
+    const struct superblock *sb = &volume->superblock;
+    root->segment_count = image->count;
+    root->segments = malloc((image->count + 1) * sizeof *root->segments);
+    if (!root->segments)
+        return -ENOMEM;
+    int rc =
+        segment_map_allocate(&volume->checkpoint->segments, image->count, root->segments);
+    for (uint32_t i = 0; i < image->count && rc == 0; i++)
+        rc = device_transfer(volume->device, DEVICE_WRITE, 0, segment_offset(sb, root->segments[i]),
+                             image->segments[i], image_segment_length(image, sb, i));
+    return rc;
+}
+
+static int write_image(struct volume *volume, unsigned index, struct replay *replay)
+{
+    struct checkpoint *checkpoint = volume->checkpoint;
+    struct partition_root *root = &checkpoint->next[index];
+    struct image_identity identity = {.superblock = &volume->superblock,
+                                      .partition = volume_partition_number(volume, index),
+                                      .epoch = volume->superblock.epoch,
+                                      .id = checkpoint->next_image_id++};
+    struct image image;
+    int rc;
+    if (index == volume->partition_count)
+        rc = image_build(&image, &identity, serialise_names, replay->names);
+    else
+        rc = image_build(&image, &identity, serialise_partition, replay->partitions[index]);
+    *root = (struct partition_root){.present = true,
+                                    .image_epoch = image.epoch,
+                                    .image_id = image.id,
+                                    .image_bytes = image.bytes};
+    checkpoint->renewed[index] = true;
+    if (rc == 0)
+        rc = write_segments(volume, &image, root);
+    image_destroy(&image);
+    return rc;
+}
+
+static int write_images(struct volume *volume, struct replay *replay)
+{
+    struct checkpoint *checkpoint = volume->checkpoint;
+    int rc = 0;
+    for (unsigned i = 0; i < checkpoint->index_count && rc == 0; i++) {
+        if (replay->newest[i] > checkpoint->roots[i].sequence)
+            rc = write_image(volume, i, replay);
+        else
+            checkpoint->next[i] = checkpoint->roots[i];
+        checkpoint->next[i].sequence = replay->last_sequence;
+    }
+    return rc < 0 ? rc : durable_flush(volume->device);
+}
+
+static int write_block(struct volume *volume, uint32_t record_bytes)
+{
+    struct journal *journal = volume->journal;
+    uint64_t position;
+    if (journal_cost(journal, record_bytes) > journal_free_bytes(journal))
+        return -ENOSPC;
+    journal_seal(journal, record_bytes, &position);
+    int rc = durable_write(volume->device, volume->superblock.journal_offset + position,
+                           journal->buffer, journal->buffer->length_bytes);
+    if (rc == 0)
+        journal->durable_sequence = journal->next_sequence - 1;
+    return rc;
+}
+
+static int write_roots(struct volume *volume)
+{
+    struct checkpoint *checkpoint = volume->checkpoint;
+    struct journal *journal = volume->journal;
+    size_t bytes = roots_encode(checkpoint->next, checkpoint->index_count, checkpoint->root_buffer,
+                                checkpoint->root_buffer_bytes);
+    uint32_t filled = 0;
+    for (size_t offset = 0; offset < bytes;) {
+        const struct record_header *record = (const void *)(checkpoint->root_buffer + offset);
+        if (sizeof(struct journal_block) + filled + record->bytes > journal->block_bytes_max) {
+            int rc = write_block(volume, filled);
+            if (rc < 0)
+                return rc;
+            filled = 0;
+        }
+        memcpy((uint8_t *)(journal->buffer + 1) + filled, record, record->bytes);
+        filled += record->bytes;
+        offset += record->bytes;
+    }
+    return write_block(volume, filled);
+}
+
+static int switch_epoch(struct volume *volume)
+{
+    struct checkpoint *checkpoint = volume->checkpoint;
+    struct superblock *sb = &checkpoint->superblock;
+    sb->journal_epoch = sb->epoch;
+    sb->start_sequence = volume->journal->first_sequence;
+    journal_locate(volume->journal, sb->start_sequence, &sb->start_position, &sb->start_chain);
+    int rc = superblock_write(volume->device, sb);
+    if (rc < 0)
+        return rc;
+    volume->superblock = *sb;
+    for (unsigned i = 0; i < checkpoint->index_count; i++) {
+        if (checkpoint->renewed[i]) {
+            segment_map_release(&checkpoint->segments, &checkpoint->roots[i]);
+            root_destroy(&checkpoint->roots[i]);
+        }
+        checkpoint->roots[i] = checkpoint->next[i];
+        checkpoint->renewed[i] = false;
+        memset(&checkpoint->next[i], 0, sizeof checkpoint->next[i]);
+    }
+    return 0;
+}
+
+static int write_checkpoint(struct volume *volume, struct replay *replay, const char **doing)
+{
+    struct superblock *sb = &volume->superblock;
+    *doing = "preparing the journal";
+    int rc = journal_create(volume, sb->epoch, replay->last_sequence + 1, replay->end_position,
+                            &volume->journal);
+    if (rc == 0)
+        rc = checkpoint_create(volume, sb, replay->roots, &volume->checkpoint);
+    if (rc < 0)
+        return rc;
+    /* The old epoch's blocks are in the way until the switch. */
+    volume->journal->used_bytes = replay->ring_bytes_used;
+    *doing = "writing a checkpoint";
+    rc = write_images(volume, replay);
+    if (rc < 0)
+        return rc;
+    *doing = "writing the new epoch's first block";
+    rc = write_roots(volume);
+    if (rc < 0)
+        return rc;
+    *doing = "writing the superblocks";
+    rc = switch_epoch(volume);
+    volume->journal->used_bytes -= replay->ring_bytes_used;
+    return rc;
+}
+
+int recovery_run(struct volume *volume, struct replay *replay, char *reason, size_t reason_bytes)
+{
+    const char *doing = "claiming a new epoch";
+    volume->superblock = *replay->superblock;
+    volume->superblock.epoch++;
+    volume->superblock.clean_stop = 0;
+    int rc = superblock_write(volume->device, &volume->superblock);
+    if (rc == 0)
+        rc = write_checkpoint(volume, replay, &doing);
+    if (rc < 0)
+        snprintf(reason, reason_bytes, "%s: %s: %s", volume->device->path, doing, strerror(-rc));
+    return rc;
+}
