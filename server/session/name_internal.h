@@ -1,0 +1,136 @@
+/*
+ * name_internal.h - what the name_*.c files share: private to them.
+ *
+ * All name requests are served on the names shard; where a file's data is asked (open, stat, utimens,
+ * syncfs) the request or a small thing of its own travels to the file's shard and back. Names live in
+ * memory and change at once; what waits is only the journal, and what happens on other shards. So an
+ * inode's pointer is never kept over a wait, only its number and generation.
+ *
+ * A change of names (struct name_job): copy the paths once, resolve, make, then name_job_apply and
+ * name_job_append without anything in between that could wait or fail. Before a change that grows
+ * (name_job_may_grow) the journal is asked for room, because memory has changed when the record is
+ * appended and a refusal would leave memory and journal different.
+ */
+#ifndef WT_SESSION_NAME_INTERNAL_H
+#define WT_SESSION_NAME_INTERNAL_H
+
+#include "server/session/session.h"
+
+/* Changes of level behind that are not durable yet. Past it they wait like those of level through. */
+#define NAME_BEHIND_MAX 1024u
+
+/* ---- name_step.c: waiting for a file_operation, and drops ---- */
+
+/* In session_shard.drops_waiting while no operation is free. */
+struct name_step {
+    struct list link;
+    void (*ready)(struct name_step *step, struct file_operation *operation);
+};
+/* Calls ready as soon as there is an operation: now, or from session_retry_drops. First come first served. */
+void name_step_begin(struct session_shard *shard, struct name_step *step,
+                     void (*ready)(struct name_step *step, struct file_operation *operation));
+
+/* The end of a file's data, after its last name and its last handle. Embedded in what knows of that end, so
+ * that it cannot fail for lack of memory. */
+struct name_drop {
+    struct message message;
+    struct name_step step;
+    struct session_shard *names, *home; /* home: where the data is */
+    struct file *file;
+    uint64_t ino, generation;
+    void (*done)(struct name_drop *drop); /* on the names shard */
+};
+/* Names shard, after the record that removed the inode is durable. */
+void name_drop_begin(struct session_shard *names, struct name_drop *drop, uint64_t ino,
+                     uint64_t generation, void (*done)(struct name_drop *drop));
+
+/* ---- name_job.c: changes ---- */
+
+struct name_job {
+    struct journal_append append;
+    struct session_shard *shard;
+    struct names_change change;
+    bool
+        gone_is_file; /* set by the maker: an inode that loses its last name here has data to drop */
+    bool told;        /* `then` was called */
+    void (*then)(void *context, int error);
+    void *context;
+    struct name_drop drop;
+    unsigned char record[NAMES_RECORD_BYTES] __attribute__((aligned(8)));
+};
+
+/* -ENOMEM, -EROFS. The change is ready for a names_make_*. */
+int name_job_create(struct session_request *request, struct name_job **job);
+/* One that made nothing. */
+void name_job_discard(struct name_job *job);
+/* 0, or -ENOSPC. */
+int name_job_may_grow(const struct session_request *request);
+/* What was made takes place in memory. An error here has made the volume read-only; the job is discarded. */
+int name_job_apply(struct name_job *job);
+/* The job appends itself and frees itself; an inode that is gone is dropped after that. then is called once:
+ * when the record is durable or has failed, at level behind at once. */
+void name_job_append(struct name_job *job, uint8_t level, void *context,
+                     void (*then)(void *context, int error));
+/* `then` of most: context is the request, which is completed with the error. */
+void name_complete(void *request, int error);
+
+/* ---- name_path.c: arguments ---- */
+
+enum name_range { NAME_RANGE_FIRST, NAME_RANGE_SECOND };
+
+/* Copies a path out of the arena, once, and ends it with a NUL. Its length, or -ENOENT, -ENAMETOOLONG,
+ * -EINVAL. */
+int name_copy_path(const struct session_request *request, enum name_range range,
+                   char path[static NAMES_PATH_BYTES_MAX + 1]);
+int name_resolve(const struct session_request *request, enum name_range range, unsigned flags,
+                 struct names_place *place);
+/* Copies a reply into the second range. -EINVAL: it does not fit. */
+int name_reply(const struct session_request *request, const void *bytes, size_t size_bytes);
+
+static inline struct session_shard *name_shard(const struct session_request *request)
+{
+    return request->queue->shard;
+}
+
+static inline struct names *name_tree(const struct session_request *request)
+{
+    return volume_names(request->queue->shard->volume);
+}
+
+/* Hands a message from `from` to the shard with that number. */
+static inline void name_send(struct session_shard *from, unsigned to, struct message *message,
+                             void (*deliver)(struct message *message))
+{
+    message->deliver = deliver;
+    message_send(from->office, from->shard, to, message);
+}
+
+/* ---- the requests, one function each ---- */
+
+/* name_open.c */
+void name_open(struct session_request *request);
+/* Names shard: counts the inode as open for the time of a request, and uncounts it, with all that a last
+ * close does. NULL: no memory. */
+struct name_close *name_hold(struct session_shard *names, struct name_inode *inode);
+void name_unhold(struct name_close *hold);
+/* name_change.c */
+void name_mkdir(struct session_request *request);
+void name_symlink(struct session_request *request);
+void name_link(struct session_request *request);
+void name_remove(struct session_request *request); /* UNLINK and RMDIR */
+void name_rename(struct session_request *request);
+/* name_attributes.c */
+void name_chmod(struct session_request *request);
+void name_chown(struct session_request *request);
+void name_utimens(struct session_request *request);
+/* name_look.c */
+void name_stat(struct session_request *request);
+void name_readlink(struct session_request *request);
+void name_readdir(struct session_request *request);
+/* name_volume.c */
+void name_sync_directory(struct session_request *request);
+void name_syncfs(struct session_request *request);
+void name_statvfs(struct session_request *request);
+void name_stats(struct session_request *request);
+
+#endif
