@@ -106,7 +106,10 @@ struct pool *pool_create(struct cli *cli, int (*work)(struct worker *, const str
 static void pool_grow(struct pool *pool)
 {
     struct worker *worker = &pool->workers[pool->started];
-    int error = wt_connect(pool->cli->socket_path, NULL, &worker->session);
+    struct wt_options options = WT_OPTIONS_INIT;
+
+    options.arena_bytes = WORKER_ARENA_BYTES;
+    int error = wt_connect(pool->cli->socket_path, &options, &worker->session);
 
     if (error == 0) {
         struct start *start = allocate(sizeof *start);

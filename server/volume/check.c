@@ -40,7 +40,8 @@ static void check_data(void *context, struct file_data *data)
     while (extents_find(&data->extents, logical, &extent))
         logical = extent.logical + extent.blocks;
     if (logical > INT64_MAX >> VOLUME_BLOCK_SHIFT || data->size_bytes > INT64_MAX)
-        replay_damage(&checking->replay, "inode %" PRIu64 " is larger than a file can be", data->ino);
+        replay_damage(&checking->replay, "inode %" PRIu64 " is larger than a file can be",
+                      data->ino);
     /* The replay has dropped what has no inode at all. */
     const struct name_inode *inode = names_inode(checking->replay.names, data->ino);
     if (inode && !S_ISREG(inode->mode))

@@ -138,11 +138,11 @@ static bool is_names(const struct checkpoint *checkpoint)
 static struct image_identity identity(const struct checkpoint *checkpoint)
 {
     const struct volume *volume = checkpoint->volume;
-    return (struct image_identity){
-        .superblock = &volume->superblock,
-        .partition = volume_partition_number(volume, partition_at(checkpoint)),
-        .epoch = volume->superblock.epoch,
-        .id = checkpoint->next_image_id};
+    return (struct image_identity){.superblock = &volume->superblock,
+                                   .partition =
+                                       volume_partition_number(volume, partition_at(checkpoint)),
+                                   .epoch = volume->superblock.epoch,
+                                   .id = checkpoint->next_image_id};
 }
 
 static void image_written(struct writer *writer, int result)
@@ -233,7 +233,8 @@ static void serialised(struct message *message)
     struct checkpoint *checkpoint = list_entry(message, struct checkpoint, request);
     unsigned index = partition_at(checkpoint);
     if (checkpoint->image_result < 0)
-        volume_fail_here(checkpoint->volume, checkpoint->image_result, "making a checkpoint failed");
+        volume_fail_here(checkpoint->volume, checkpoint->image_result,
+                         "making a checkpoint failed");
     if (checkpoint->state == CHECKPOINT_FAILED) {
         image_destroy(&checkpoint->image);
         return;
@@ -331,7 +332,6 @@ static void finish(struct checkpoint *checkpoint)
     }
     void (*stopped)(void *, int) = checkpoint->stopped;
     checkpoint->stopped = NULL;
-    journal_close(checkpoint->volume->journal);
     stopped(checkpoint->stopped_context, 0);
 }
 
@@ -359,6 +359,10 @@ static void roots_durable(struct checkpoint *checkpoint)
     sb->start_sequence = lowest + 1;
     sb->journal_epoch = journal->epoch;
     journal_locate(journal, sb->start_sequence, &sb->start_position, &sb->start_chain);
+    /* Clean means that nothing comes after these roots: from here on nothing is accepted. */
+    checkpoint->final = checkpoint->final && journal_idle(journal);
+    if (checkpoint->final)
+        journal_close(journal);
     sb->clean_stop = checkpoint->final;
     checkpoint->state = CHECKPOINT_SUPERBLOCKS;
     superblock_writer_start(&checkpoint->superblock_writer,
@@ -369,7 +373,8 @@ static void root_done(struct journal_append *append)
 {
     struct checkpoint *checkpoint = append->origin->volume->checkpoint;
     checkpoint->roots_waiting--;
-    if (append->result == 0 && checkpoint->state == CHECKPOINT_ROOTS && checkpoint->roots_waiting == 0)
+    if (append->result == 0 && checkpoint->state == CHECKPOINT_ROOTS &&
+        checkpoint->roots_waiting == 0)
         roots_durable(checkpoint);
 }
 
@@ -426,7 +431,8 @@ void checkpoint_consider(struct checkpoint *checkpoint)
         return;
     if (checkpoint->stopping && journal_idle(journal))
         begin(checkpoint, true);
-    else if (checkpoint->asked || journal_wants_checkpoint(journal) || growth_wants_round(checkpoint))
+    else if (checkpoint->asked || journal_wants_checkpoint(journal) ||
+             growth_wants_round(checkpoint))
         begin(checkpoint, false);
 }
 

@@ -70,8 +70,8 @@ struct checkpoint {
 
     bool names_changed; /* since the last cut */
     bool asked;
-    bool stopping;      /* volume_stop was called */
-    bool final;         /* this round is the stop's */
+    bool stopping; /* volume_stop was called */
+    bool final;    /* this round is the stop's */
     void (*stopped)(void *context, int result);
     void *stopped_context;
     uint64_t rounds;

@@ -95,7 +95,8 @@ static void slot_done(struct device_io *io)
 }
 
 void writer_start(struct writer *writer, struct device_queue *queue, const struct write_part *parts,
-                  unsigned part_count, uint32_t flags, void (*done)(struct writer *writer, int result))
+                  unsigned part_count, uint32_t flags,
+                  void (*done)(struct writer *writer, int result))
 {
     assert(part_count > 0 && writer->in_flight == 0);
     writer->queue = queue;

@@ -37,7 +37,8 @@ static inline bool durable_needs_flush(const struct device *device)
 }
 
 /* Blocking. */
-int durable_write(struct device *device, uint64_t offset, const void *buffer, uint64_t length_bytes);
+int durable_write(struct device *device, uint64_t offset, const void *buffer,
+                  uint64_t length_bytes);
 int durable_flush(struct device *device);
 /* Tries again a few times: what cannot be read is refused or called damage, and neither may come from a
  * passing error. */
@@ -77,6 +78,7 @@ struct writer {
 };
 
 void writer_start(struct writer *writer, struct device_queue *queue, const struct write_part *parts,
-                  unsigned part_count, uint32_t flags, void (*done)(struct writer *writer, int result));
+                  unsigned part_count, uint32_t flags,
+                  void (*done)(struct writer *writer, int result));
 
 #endif

@@ -31,8 +31,8 @@ struct place {
 };
 
 struct splice {
-    struct place at;       /* of the first extent that goes, or where the new ones come */
-    uint64_t removed;      /* extents that go */
+    struct place at;  /* of the first extent that goes, or where the new ones come */
+    uint64_t removed; /* extents that go */
     uint64_t removed_blocks;
     unsigned piece_count;
     struct extent pieces[PIECES_MAX];
@@ -72,7 +72,7 @@ void extents_destroy(struct extent_map *map)
 
 size_t extents_memory_bytes(const struct extent_map *map)
 {
-    size_t bytes = map->leaf_capacity * sizeof *map->leaves;
+    size_t bytes = map->leaf_capacity * sizeof(struct extent_leaf *);
     for (uint32_t i = 0; i < map->leaf_count; i++)
         bytes += map->leaves[i]->size_bytes;
     return bytes;
@@ -152,7 +152,7 @@ static int grow_leaf_array(struct extent_map *map)
     if (map->leaf_count < map->leaf_capacity)
         return 0;
     uint32_t capacity = map->leaf_capacity ? 2 * map->leaf_capacity : 1;
-    struct extent_leaf **leaves = realloc(map->leaves, capacity * sizeof *leaves);
+    struct extent_leaf **leaves = realloc(map->leaves, capacity * sizeof(struct extent_leaf *));
     if (!leaves)
         return -ENOMEM;
     map->leaves = leaves;
@@ -186,7 +186,7 @@ static int split_leaf(struct extent_map *map, uint32_t index, uint32_t move)
     memcpy(fresh->extents, leaf->extents + leaf->count - move, move * sizeof leaf->extents[0]);
     leaf->count -= move;
     memmove(map->leaves + index + 2, map->leaves + index + 1,
-            (map->leaf_count - index - 1) * sizeof *map->leaves);
+            (map->leaf_count - index - 1) * sizeof(struct extent_leaf *));
     map->leaves[index + 1] = fresh;
     map->leaf_count++;
     return 0;
@@ -207,14 +207,15 @@ static void drop_leaves(struct extent_map *map, uint32_t first, uint32_t count)
     for (uint32_t i = first; i < first + count; i++)
         free(map->leaves[i]);
     memmove(map->leaves + first, map->leaves + first + count,
-            (map->leaf_count - first - count) * sizeof *map->leaves);
+            (map->leaf_count - first - count) * sizeof(struct extent_leaf *));
     map->leaf_count -= count;
     if (map->leaf_count == 0) {
         free(map->leaves);
         map->leaves = NULL;
         map->leaf_capacity = 0;
     } else if (map->leaf_count < map->leaf_capacity / 4) {
-        struct extent_leaf **leaves = realloc(map->leaves, map->leaf_capacity / 2 * sizeof *leaves);
+        struct extent_leaf **leaves =
+            realloc(map->leaves, map->leaf_capacity / 2 * sizeof(struct extent_leaf *));
         if (leaves) {
             map->leaves = leaves;
             map->leaf_capacity /= 2;
@@ -349,7 +350,8 @@ static void carry_out(struct extent_map *map, const struct splice *splice)
         left -= map->leaves[next++]->count;
     if (left > 0) {
         struct extent_leaf *last = map->leaves[next];
-        memmove(last->extents, last->extents + left, (last->count - left) * sizeof last->extents[0]);
+        memmove(last->extents, last->extents + left,
+                (last->count - left) * sizeof last->extents[0]);
         last->count -= (uint32_t)left;
     }
     if (next > first)
@@ -363,8 +365,8 @@ static void carry_out(struct extent_map *map, const struct splice *splice)
         tidy(map, splice->at.leaf < map->leaf_count ? splice->at.leaf : map->leaf_count - 1);
 }
 
-static int change(struct extent_map *map, uint64_t logical, uint64_t end, const struct extent *fresh,
-                  extent_freed *freed, void *context)
+static int change(struct extent_map *map, uint64_t logical, uint64_t end,
+                  const struct extent *fresh, extent_freed *freed, void *context)
 {
     struct splice splice;
     plan(map, logical, end, fresh, &splice);

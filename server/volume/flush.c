@@ -32,11 +32,13 @@ static void answer(struct volume *volume, unsigned from, struct flush_request *r
 }
 
 /* The lists are the caller's own: a callback may ask for the next flush. */
-static void answer_all(struct flusher *flusher, struct list *waiters, struct list *requests, int result)
+static void answer_all(struct flusher *flusher, struct list *waiters, struct list *requests,
+                       int result)
 {
     struct list *link;
     while ((link = list_pop(requests)) != NULL)
-        answer(flusher->volume, JOURNAL_SHARD, list_entry(link, struct flush_request, link), result);
+        answer(flusher->volume, JOURNAL_SHARD, list_entry(link, struct flush_request, link),
+               result);
     while ((link = list_pop(waiters)) != NULL) {
         struct flush_waiter *waiter = list_entry(link, struct flush_waiter, link);
         waiter->done(waiter, result);

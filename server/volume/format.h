@@ -82,7 +82,9 @@ struct journal_block {
 _Static_assert(sizeof(struct journal_block) == 64, "journal_block is on the medium");
 
 /*
- * A checkpoint image of one partition is a list of segments, each one of these headers and then records.
+ * A checkpoint image of one partition is a stream of records, cut into segments: each is one of these
+ * headers and then its part of the stream, full but for the last one. A record may go on in the next
+ * segment (the longest one would not fit the smallest segment).
  * The root record (ITEM_ROOT) in the journal names the segments in order. A segment that does not carry
  * exactly the root's identity is damage.
  */

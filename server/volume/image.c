@@ -34,9 +34,11 @@ uint64_t segment_offset(const struct superblock *sb, uint32_t segment)
     return sb->metadata_offset + (uint64_t)segment * sb->segment_bytes;
 }
 
-uint32_t image_segment_length(const struct image *image, const struct superblock *sb, uint32_t index)
+uint32_t image_segment_length(const struct image *image, const struct superblock *sb,
+                              uint32_t index)
 {
-    uint32_t bytes = (uint32_t)sizeof(struct segment_header) + payload_bytes(sb, image->bytes, index);
+    uint32_t bytes =
+        (uint32_t)sizeof(struct segment_header) + payload_bytes(sb, image->bytes, index);
     return (bytes + VOLUME_BLOCK_BYTES - 1) & ~(VOLUME_BLOCK_BYTES - 1);
 }
 
@@ -84,7 +86,8 @@ size_t roots_encode(const struct partition_root *roots, unsigned count, void *bu
         size_t item_bytes = root_item_bytes(roots[i].segment_count);
         if (sizeof(struct record_header) + record_used(&builder) + item_bytes > RECORD_BYTES_MAX) {
             total += (size_t)record_end(&builder);
-            record_begin(&builder, (uint8_t *)buffer + total, capacity_bytes - total, PARTITION_JOURNAL);
+            record_begin(&builder, (uint8_t *)buffer + total, capacity_bytes - total,
+                         PARTITION_JOURNAL);
         }
         add_root(&builder, &roots[i], i + 1 == count ? PARTITION_NAMES : i);
     }
@@ -186,7 +189,8 @@ static int take_pending(struct image_builder *builder)
         }
         size_t room = whole - at;
         size_t length = builder->pending_bytes < room ? builder->pending_bytes : room;
-        memcpy(image->segments[image->count - 1] + sizeof(struct segment_header) + at, from, length);
+        memcpy(image->segments[image->count - 1] + sizeof(struct segment_header) + at, from,
+               length);
         from += length;
         image->bytes += length;
         builder->pending_bytes -= length;
@@ -212,13 +216,13 @@ static void seal_segments(struct image *image, const struct image_identity *iden
 {
     for (uint32_t i = 0; i < image->count; i++) {
         struct segment_header *header = (struct segment_header *)image->segments[i];
-        *header = (struct segment_header){
-            .magic = SEGMENT_MAGIC,
-            .epoch = identity->epoch,
-            .image_id = identity->id,
-            .partition = identity->partition,
-            .index = i,
-            .payload_bytes = payload_bytes(identity->superblock, image->bytes, i)};
+        *header = (struct segment_header){.magic = SEGMENT_MAGIC,
+                                          .epoch = identity->epoch,
+                                          .image_id = identity->id,
+                                          .partition = identity->partition,
+                                          .index = i,
+                                          .payload_bytes =
+                                              payload_bytes(identity->superblock, image->bytes, i)};
         memcpy(header->uuid, identity->superblock->uuid, sizeof header->uuid);
         header->checksum = segment_checksum(header);
     }
@@ -275,8 +279,8 @@ static int read_segment(struct image_loader *loader, uint32_t index)
     uint32_t payload = payload_bytes(sb, root->image_bytes, index);
     uint64_t length = sizeof *header + payload;
     length = (length + VOLUME_BLOCK_BYTES - 1) & ~(uint64_t)(VOLUME_BLOCK_BYTES - 1);
-    int rc = durable_read(loader->device, segment_offset(sb, root->segments[index]), loader->segment,
-                          length);
+    int rc = durable_read(loader->device, segment_offset(sb, root->segments[index]),
+                          loader->segment, length);
     if (rc < 0)
         return rc;
     if (header->magic != SEGMENT_MAGIC || memcmp(header->uuid, sb->uuid, sizeof sb->uuid) != 0 ||

@@ -29,8 +29,8 @@ static void hand_over(struct image_writer *writer)
     record_begin(&writer->builder, writer->buffer, sizeof writer->buffer, writer->partition);
 }
 
-void image_writer_add(struct image_writer *writer, const void *item, size_t item_bytes, const void *tail,
-               size_t tail_bytes)
+void image_writer_add(struct image_writer *writer, const void *item, size_t item_bytes,
+                      const void *tail, size_t tail_bytes)
 {
     size_t padded_bytes = (item_bytes + tail_bytes + 7) & ~(size_t)7;
     assert(sizeof(struct record_header) + padded_bytes <= sizeof writer->buffer);

@@ -21,8 +21,8 @@ struct image_writer {
 };
 
 void image_writer_begin(struct image_writer *writer, struct image_sink *sink, uint16_t partition);
-void image_writer_add(struct image_writer *writer, const void *item, size_t item_bytes, const void *tail,
-               size_t tail_bytes);
+void image_writer_add(struct image_writer *writer, const void *item, size_t item_bytes,
+                      const void *tail, size_t tail_bytes);
 int image_writer_end(struct image_writer *writer);
 
 #endif

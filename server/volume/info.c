@@ -13,8 +13,8 @@ struct telling {
     void *context;
 };
 
-__attribute__((format(printf, 3, 4))) static void tell(const struct telling *telling, const char *key,
-                                                       const char *format, ...)
+__attribute__((format(printf, 3, 4))) static void tell(const struct telling *telling,
+                                                       const char *key, const char *format, ...)
 {
     char value[160];
     va_list arguments;
@@ -57,7 +57,8 @@ static void tell_superblock(const struct telling *telling, const struct superblo
     tell(telling, "fully written", "%s", yes_no(!(sb->flags & SUPERBLOCK_SPARSE)));
     tell(telling, "superblocks", "%s",
          found->other_used ? "the first is bad"
-                           : found->copy_bad ? "the second is bad" : "both good");
+         : found->copy_bad ? "the second is bad"
+                           : "both good");
 }
 
 static void tell_device(const struct telling *telling, const struct device *device)

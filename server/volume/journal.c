@@ -9,7 +9,8 @@
 #include "server/volume/checkpoint.h"
 #include "server/volume/volume_internal.h"
 
-#define COVERED UINT64_MAX /* append->sequence of a record of names that the next root makes durable */
+#define COVERED \
+    UINT64_MAX /* append->sequence of a record of names that the next root makes durable */
 
 static void kicked(struct message *message);
 static void block_written(struct writer *writer, int result);
@@ -34,7 +35,7 @@ static uint64_t reserve_bytes(const struct volume *volume, uint32_t block_bytes_
 {
     uint64_t records = roots_bytes_max(&volume->superblock);
     uint64_t blocks = records / (block_bytes_max - RECORD_BYTES_MAX) + 1;
-    return 2 * (records + blocks * 2 * VOLUME_BLOCK_BYTES);
+    return ROOT_ROUNDS_RESERVED * (records + blocks * 2 * VOLUME_BLOCK_BYTES);
 }
 
 int journal_create(struct volume *volume, uint64_t epoch, uint64_t next_sequence, uint64_t position,
@@ -229,8 +230,8 @@ void journal_resume(struct journal *journal)
 
 /* What building one block has come to. */
 struct filling {
-    uint32_t bytes;  /* of records in the buffer */
-    bool stuck;      /* the first append can only go on after a checkpoint */
+    uint32_t bytes; /* of records in the buffer */
+    bool stuck;     /* the first append can only go on after a checkpoint */
     bool cut_passed;
 };
 
@@ -276,7 +277,8 @@ static void fill_urgent(struct journal *journal, struct filling *filling)
 }
 
 /* Puts the first of the queue into the block, where it has bytes. False: the block ends before it. */
-static bool fill_first(struct journal *journal, struct filling *filling, struct journal_append *append)
+static bool fill_first(struct journal *journal, struct filling *filling,
+                       struct journal_append *append)
 {
     if (!takes_bytes(append))
         return true;
@@ -305,7 +307,8 @@ static bool fill_first(struct journal *journal, struct filling *filling, struct 
 static void fill_queue(struct journal *journal, struct filling *filling)
 {
     while (!list_empty(&journal->queue)) {
-        struct journal_append *append = list_entry(journal->queue.next, struct journal_append, link);
+        struct journal_append *append =
+            list_entry(journal->queue.next, struct journal_append, link);
         if (!fill_first(journal, filling, append))
             return;
         uint64_t sequence = journal->next_sequence - (filling->bytes > 0 ? 0 : 1);

@@ -28,9 +28,10 @@
  *  6. settled in a block is durable_sequence when it was built: the block before it, always. It proves to
  *     recovery that a block was once whole.
  *  7. The ring's space before the superblock's start is free, and the start moves only when both
- *     superblocks are durable. The reserve is kept for root records: appends stop where two rounds of them
- *     still fit, because a round that began with an almost empty ring may free almost nothing, and only the
- *     next one frees what was written meanwhile.
+ *     superblocks are durable. The reserve is kept for root records: appends stop where three rounds of
+ *     them still fit. A round that began with an almost empty ring may free almost nothing, and only the next
+ *     one frees what was written meanwhile; and if the power fails after the roots of that one, recovery
+ *     needs room for a third beside all that.
  *  8. The first failed write or flush ends it: no block is written after that, everyone gets -EROFS.
  */
 #ifndef WT_VOLUME_JOURNAL_H
@@ -41,6 +42,8 @@
 #include "server/volume/image.h"
 #include "server/volume/journal_block.h"
 #include "server/volume/volume.h"
+
+#define ROOT_ROUNDS_RESERVED 3u
 
 /* A block between the start and the end, in order of sequence. */
 struct live_block {

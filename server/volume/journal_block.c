@@ -25,8 +25,8 @@ void journal_block_seal(struct journal_block *block)
     block->checksum = block_checksum(block);
 }
 
-bool journal_block_plausible(const struct journal_block *header, const struct superblock *superblock,
-                             uint64_t position)
+bool journal_block_plausible(const struct journal_block *header,
+                             const struct superblock *superblock, uint64_t position)
 {
     return header->magic == JOURNAL_MAGIC && header->epoch == superblock->journal_epoch &&
            memcmp(header->uuid, superblock->uuid, sizeof header->uuid) == 0 && header->flags == 0 &&

@@ -25,8 +25,8 @@ static inline uint32_t journal_block_length(uint32_t record_bytes)
 void journal_block_seal(struct journal_block *block);
 
 /* Could this header, at this place, begin a block? Then length_bytes may be read. */
-bool journal_block_plausible(const struct journal_block *header, const struct superblock *superblock,
-                             uint64_t position);
+bool journal_block_plausible(const struct journal_block *header,
+                             const struct superblock *superblock, uint64_t position);
 /* The whole block, length_bytes long, already plausible: is it what it claims to be? */
 bool journal_block_whole(const struct journal_block *block);
 /* Is it the block that follows one whose checksum was `chain`? */

@@ -28,8 +28,7 @@ void journal_scan_destroy(struct journal_scan *scan)
 static int view(struct journal_scan *scan, uint64_t position, uint64_t bytes, const void **memory)
 {
     uint64_t whole = scan->superblock->journal_bytes + JOURNAL_BLOCK_BYTES_MAX;
-    if (position < scan->window_at ||
-        position + bytes > scan->window_at + scan->window_bytes) {
+    if (position < scan->window_at || position + bytes > scan->window_at + scan->window_bytes) {
         uint64_t length = whole - position < WINDOW_BYTES ? whole - position : WINDOW_BYTES;
         uint64_t offset = scan->superblock->journal_offset + position;
         scan->window_at = position;
@@ -49,7 +48,8 @@ static int view(struct journal_scan *scan, uint64_t position, uint64_t bytes, co
 }
 
 /* The valid block at that place: 1; 0: there is none. */
-static int block_at(struct journal_scan *scan, uint64_t position, const struct journal_block **block)
+static int block_at(struct journal_scan *scan, uint64_t position,
+                    const struct journal_block **block)
 {
     const void *memory;
     int rc = view(scan, position, VOLUME_BLOCK_BYTES, &memory);
@@ -62,7 +62,8 @@ static int block_at(struct journal_scan *scan, uint64_t position, const struct j
     if (rc < 0)
         return rc;
     *block = memory;
-    return journal_block_plausible(*block, scan->superblock, position) && journal_block_whole(*block);
+    return journal_block_plausible(*block, scan->superblock, position) &&
+           journal_block_whole(*block);
 }
 
 int journal_scan_walk(struct journal_scan *scan, uint64_t last_sequence, journal_visit *visit,

@@ -21,11 +21,12 @@
 #include "server/volume/superblock.h"
 #include "server/volume/tools.h"
 
-#define ZERO_BYTES   (1u << 20) /* a transfer of zeroes */
-#define MIB          (1ull << 20)
-#define GIB          (1ull << 30)
-#define PROBE_BYTES  (128u << 10)
-#define SEGMENTS_FEW 4096u /* segments grow with the area until there would be more of the smallest */
+#define ZERO_BYTES  (1u << 20) /* a transfer of zeroes */
+#define MIB         (1ull << 20)
+#define GIB         (1ull << 30)
+#define PROBE_BYTES (128u << 10)
+#define SEGMENTS_FEW \
+    4096u /* segments grow with the area until there would be more of the smallest */
 
 static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
 {
@@ -185,7 +186,8 @@ static int write_first_block(struct device *device, struct superblock *sb,
     if (!block)
         return -ENOMEM;
     assert(roots_bytes_max(sb) < JOURNAL_BLOCK_BYTES_MAX / 2);
-    size_t bytes = roots_encode(roots, sb->partition_count + 1, records, JOURNAL_BLOCK_BYTES_MAX / 2);
+    size_t bytes =
+        roots_encode(roots, sb->partition_count + 1, records, JOURNAL_BLOCK_BYTES_MAX / 2);
     struct names_change change = {
         .who = &who, .now_ns = sb->created_ns, .epoch = sb->epoch, .buffer = records + bytes};
     int rc = names_make_root(&change, options->uid, options->gid);
@@ -226,8 +228,9 @@ static int check_size(const char *path, uint64_t size_bytes, char *reason, size_
     if (size_bytes >= VOLUME_BYTES_MIN && size_bytes <= VOLUME_BYTES_MAX)
         return 0;
     snprintf(reason, reason_bytes,
-             size_bytes < VOLUME_BYTES_MIN ? "%s: a volume needs at least 64 MiB; give --size"
-                                           : "%s: a volume has at most 1 EiB; give a smaller --size",
+             size_bytes < VOLUME_BYTES_MIN
+                 ? "%s: a volume needs at least 64 MiB; give --size"
+                 : "%s: a volume has at most 1 EiB; give a smaller --size",
              path);
     return -EINVAL;
 }
@@ -241,7 +244,8 @@ static int check_free(struct device *device, char *reason, size_t reason_bytes)
         return -EEXIST;
     }
     if (rc < 0)
-        snprintf(reason, reason_bytes, "%s: reading what is there: %s", device->path, strerror(-rc));
+        snprintf(reason, reason_bytes, "%s: reading what is there: %s", device->path,
+                 strerror(-rc));
     return rc;
 }
 
@@ -286,8 +290,8 @@ static int resize(struct device *device, const struct volume_format_options *opt
         return rc;
     rc = device_resize(device, size);
     if (rc < 0)
-        snprintf(reason, reason_bytes, "%s: growing it to %" PRIu64 " bytes: %s", device->path, size,
-                 strerror(-rc));
+        snprintf(reason, reason_bytes, "%s: growing it to %" PRIu64 " bytes: %s", device->path,
+                 size, strerror(-rc));
     return rc;
 }
 

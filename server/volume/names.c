@@ -88,9 +88,11 @@ int names_create(uint64_t memory_bytes_max, struct names **names)
     fresh->memory_bytes_max = memory_bytes_max;
     fresh->next_ino = 1;
     clock_random_bytes(fresh->hash_key, sizeof fresh->hash_key);
-    int error = table_init(&fresh->inodes, offsetof(struct name_inode, hash_next), hash_inode, NULL);
+    int error =
+        table_init(&fresh->inodes, offsetof(struct name_inode, hash_next), hash_inode, NULL);
     if (!error)
-        error = table_init(&fresh->entries, offsetof(struct name_entry, hash_next), hash_entry, fresh);
+        error =
+            table_init(&fresh->entries, offsetof(struct name_entry, hash_next), hash_entry, fresh);
     if (error) {
         table_destroy(&fresh->inodes);
         free(fresh);
@@ -163,8 +165,8 @@ struct name_inode *names_inode(struct names *names, uint64_t ino)
     return inode;
 }
 
-struct name_inode *names_inode_new(uint64_t ino, uint64_t generation, uint32_t mode, const char *target,
-                                   size_t target_bytes)
+struct name_inode *names_inode_new(uint64_t ino, uint64_t generation, uint32_t mode,
+                                   const char *target, size_t target_bytes)
 {
     struct name_inode *inode = malloc(sizeof *inode);
     if (!inode)

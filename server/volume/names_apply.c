@@ -9,7 +9,7 @@
  * names is not freed, a directory that goes is empty. That links are counted rightly and all directories
  * hang from the root is seen by names_verify once replay is over, since within one record they may not.
  */
-#include <dirent.h>
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,7 +65,8 @@ static int check_inode(const struct item_inode *item)
 static int check_entry(const struct item_entry *item)
 {
     if (item->cookie < NAMES_FIRST_COOKIE || item->cookie > NAMES_COOKIE_MAX ||
-        item->ino == VOLUME_ROOT_INO || !names_name_valid(tail_of(item, sizeof *item), item->header.count))
+        item->ino == VOLUME_ROOT_INO ||
+        !names_name_valid(tail_of(item, sizeof *item), item->header.count))
         return -EBADMSG;
     return 0;
 }
@@ -87,7 +88,8 @@ static struct name_inode *inode_from(const struct item_inode *item, int *error)
     return inode;
 }
 
-static int prepare_inode(struct names *names, const struct item_inode *item, struct prepared *prepared)
+static int prepare_inode(struct names *names, const struct item_inode *item,
+                         struct prepared *prepared)
 {
     int error = check_inode(item);
     if (error || item->nlink == 0 || names_inode(names, item->ino))
@@ -101,7 +103,8 @@ static int prepare_inode(struct names *names, const struct item_inode *item, str
     return 0;
 }
 
-static int prepare_entry(struct names *names, const struct item_entry *item, struct prepared *prepared)
+static int prepare_entry(struct names *names, const struct item_entry *item,
+                         struct prepared *prepared)
 {
     int error = check_entry(item);
     if (error)
@@ -119,7 +122,8 @@ static int prepare_entry(struct names *names, const struct item_entry *item, str
     return 0;
 }
 
-static int prepare_item(struct names *names, const struct item_header *item, struct prepared *prepared)
+static int prepare_item(struct names *names, const struct item_header *item,
+                        struct prepared *prepared)
 {
     switch (item->kind) {
     case ITEM_INODE:
@@ -161,7 +165,8 @@ static int restate_inode(struct name_inode *inode, const struct item_inode *item
     return 0;
 }
 
-static int apply_inode(struct names *names, const struct item_inode *item, struct prepared *prepared)
+static int apply_inode(struct names *names, const struct item_inode *item,
+                       struct prepared *prepared)
 {
     /* The first pass made one for every such item, so this one is the item's own. */
     struct name_inode *fresh = NULL;
@@ -227,9 +232,11 @@ static int replace_entry(struct name_entry *entry, const struct item_entry *item
     return 0;
 }
 
-static int apply_entry(struct names *names, const struct item_entry *item, struct prepared *prepared)
+static int apply_entry(struct names *names, const struct item_entry *item,
+                       struct prepared *prepared)
 {
-    struct name_entry *fresh = prepared->entries; /* one for each ITEM_ENTRY */
+    struct name_entry *fresh = prepared->entries;
+    assert(fresh); /* one for each ITEM_ENTRY */
     prepared->entries = fresh->hash_next;
     struct name_inode *directory = names_inode(names, item->parent);
     struct name_inode *inode = names_inode(names, item->ino);
@@ -272,7 +279,8 @@ static int apply_entry_gone(struct names *names, const struct item_entry_gone *i
     return 0;
 }
 
-static int apply_item(struct names *names, const struct item_header *item, struct prepared *prepared)
+static int apply_item(struct names *names, const struct item_header *item,
+                      struct prepared *prepared)
 {
     switch (item->kind) {
     case ITEM_INODE:

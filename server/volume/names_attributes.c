@@ -42,8 +42,7 @@ static int check_chown(const struct credentials *who, const struct name_inode *i
         return 0;
     if (uid != ~0u && (who->uid != inode->uid || uid != inode->uid))
         return -EPERM;
-    if (gid != ~0u &&
-        (who->uid != inode->uid || (gid != inode->gid && !names_in_group(who, gid))))
+    if (gid != ~0u && (who->uid != inode->uid || (gid != inode->gid && !names_in_group(who, gid))))
         return -EPERM;
     return 0;
 }

@@ -55,7 +55,8 @@ void names_directory_destroy(struct name_directory *directory)
  * the first one of the next, so that what is inserted there is appended. */
 static struct place locate(const struct name_directory *directory, uint64_t cookie)
 {
-    uint32_t low = 0, high = directory->chunk_count; /* the first chunk that starts after `cookie` */
+    uint32_t low = 0,
+             high = directory->chunk_count; /* the first chunk that starts after `cookie` */
     if (directory->entry_count == 0)
         return (struct place){0, 0};
     while (low < high) {
@@ -82,7 +83,8 @@ static struct place locate(const struct name_directory *directory, uint64_t cook
 struct name_entry *names_directory_after(const struct name_directory *directory, uint64_t cookie)
 {
     struct place place = locate(directory, cookie);
-    if (place.chunk < directory->chunk_count && place.index == directory->chunks[place.chunk]->count)
+    if (place.chunk < directory->chunk_count &&
+        place.index == directory->chunks[place.chunk]->count)
         place = (struct place){place.chunk + 1, 0};
     if (place.chunk >= directory->chunk_count)
         return NULL;
@@ -94,7 +96,8 @@ static int add_chunk(struct name_directory *directory, uint32_t index, size_t si
 {
     if (directory->chunk_count == directory->chunk_capacity) {
         uint32_t capacity = directory->chunk_capacity ? 2 * directory->chunk_capacity : 1;
-        struct name_chunk **chunks = realloc(directory->chunks, capacity * sizeof(*chunks));
+        struct name_chunk **chunks =
+            realloc(directory->chunks, capacity * sizeof(struct name_chunk *));
         if (!chunks)
             return -ENOMEM;
         directory->chunks = chunks;
@@ -128,7 +131,8 @@ static int split_chunk(struct name_directory *directory, uint32_t index, uint32_
     if (error)
         return error;
     struct name_chunk *chunk = directory->chunks[index], *fresh = directory->chunks[index + 1];
-    memcpy(fresh->entries, chunk->entries + chunk->count - move, move * sizeof(struct name_entry *));
+    memcpy(fresh->entries, chunk->entries + chunk->count - move,
+           move * sizeof(struct name_entry *));
     fresh->count = move;
     chunk->count -= move;
     return 0;

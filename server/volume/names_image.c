@@ -25,7 +25,8 @@ static void write_entries(void *context, struct name_inode *inode)
     if (!S_ISDIR(inode->mode))
         return;
     const struct name_entry *entry;
-    for (uint64_t at = 0; !writer->error && (entry = names_next_entry(inode, at)); at = entry->cookie) {
+    for (uint64_t at = 0; !writer->error && (entry = names_next_entry(inode, at));
+         at = entry->cookie) {
         const struct item_entry item = {
             .header = {.kind = ITEM_ENTRY, .count = entry->name_bytes},
             .parent = inode->ino,

@@ -29,14 +29,15 @@ struct names {
     struct table inodes, entries;
     uint64_t next_ino;
     uint64_t memory_bytes, memory_bytes_max;
-    uint64_t hash_key[2]; /* random: names are chosen by clients, who shall not choose the chains too */
+    uint64_t
+        hash_key[2]; /* random: names are chosen by clients, who shall not choose the chains too */
 };
 
 /* ---- names.c ---- */
 
 /* Made outside the tables, so that names_apply can have all memory before it changes anything. */
-struct name_inode *names_inode_new(uint64_t ino, uint64_t generation, uint32_t mode, const char *target,
-                                   size_t target_bytes);
+struct name_inode *names_inode_new(uint64_t ino, uint64_t generation, uint32_t mode,
+                                   const char *target, size_t target_bytes);
 void names_inode_free(struct name_inode *inode);
 struct name_entry *names_entry_new(const char *name, size_t name_bytes);
 
@@ -90,10 +91,10 @@ int names_change_end(struct names_change *change, struct record_builder *builder
 struct item_inode names_state(const struct name_inode *inode);
 void names_add_inode(struct record_builder *builder, const struct item_inode *item);
 /* A directory in which names changed: its times, and its nlink when a subdirectory came or went. */
-void names_add_parent(struct record_builder *builder, const struct name_inode *directory, int64_t now_ns,
-                      int links);
-void names_add_entry(struct record_builder *builder, const struct names_place *place, uint64_t cookie,
-                     uint64_t ino, uint32_t mode);
+void names_add_parent(struct record_builder *builder, const struct name_inode *directory,
+                      int64_t now_ns, int links);
+void names_add_entry(struct record_builder *builder, const struct names_place *place,
+                     uint64_t cookie, uint64_t ino, uint32_t mode);
 void names_add_entry_gone(struct record_builder *builder, const struct names_place *place);
 /* An inode loses one name: restated, or gone with its last one (then told in `change`). */
 void names_add_lost_name(struct record_builder *builder, struct names_change *change,

@@ -54,8 +54,8 @@ void names_add_inode(struct record_builder *builder, const struct item_inode *it
     record_add(builder, item, sizeof *item, NULL, 0);
 }
 
-void names_add_parent(struct record_builder *builder, const struct name_inode *directory, int64_t now_ns,
-                      int links)
+void names_add_parent(struct record_builder *builder, const struct name_inode *directory,
+                      int64_t now_ns, int links)
 {
     struct item_inode item = names_state(directory);
     item.mtime_ns = item.ctime_ns = now_ns;
@@ -63,8 +63,8 @@ void names_add_parent(struct record_builder *builder, const struct name_inode *d
     names_add_inode(builder, &item);
 }
 
-void names_add_entry(struct record_builder *builder, const struct names_place *place, uint64_t cookie,
-                     uint64_t ino, uint32_t mode)
+void names_add_entry(struct record_builder *builder, const struct names_place *place,
+                     uint64_t cookie, uint64_t ino, uint32_t mode)
 {
     const struct item_entry item = {
         .header = {.kind = ITEM_ENTRY, .count = (uint32_t)place->name_bytes},
@@ -279,7 +279,8 @@ int names_make_link(struct names *names, struct names_change *change, struct nam
     item.nlink++;
     item.ctime_ns = change->now_ns;
     names_add_inode(&builder, &item);
-    names_add_entry(&builder, place, place->parent->directory->next_cookie, inode->ino, inode->mode);
+    names_add_entry(&builder, place, place->parent->directory->next_cookie, inode->ino,
+                    inode->mode);
     names_add_parent(&builder, place->parent, change->now_ns, 0);
     change->ino = inode->ino;
     return names_change_end(change, &builder);
@@ -299,7 +300,8 @@ static int check_dots(const struct names_place *place, bool directory)
     return place->name_bytes == 1 ? -EINVAL : -ENOTEMPTY;
 }
 
-static int check_unlink(const struct credentials *who, const struct names_place *place, bool directory)
+static int check_unlink(const struct credentials *who, const struct names_place *place,
+                        bool directory)
 {
     int error = check_dots(place, directory);
     if (error)

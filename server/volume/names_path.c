@@ -86,7 +86,8 @@ static int end_at_dot(struct walk *walk, const struct component *component)
     return 0;
 }
 
-static int end_at_entry(struct walk *walk, const struct component *component, struct name_entry *entry)
+static int end_at_entry(struct walk *walk, const struct component *component,
+                        struct name_entry *entry)
 {
     struct names_place *place = walk->place;
     place->parent = walk->current;

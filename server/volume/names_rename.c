@@ -66,10 +66,12 @@ static int check_rights(const struct renaming *renaming)
     const struct names_place *from = renaming->from, *to = renaming->to;
     int error = names_may_remove(renaming->who, from);
     if (!error)
-        error = to->inode ? names_may_remove(renaming->who, to) : names_may_create(renaming->who, to);
+        error =
+            to->inode ? names_may_remove(renaming->who, to) : names_may_create(renaming->who, to);
     if (error)
         return error;
-    if (to->inode && !renaming->exchange && renaming->moves_directory != renaming->replaces_directory)
+    if (to->inode && !renaming->exchange &&
+        renaming->moves_directory != renaming->replaces_directory)
         return renaming->moves_directory ? -ENOTDIR : -EISDIR;
     if (renaming->same_parent)
         return 0;
@@ -110,7 +112,8 @@ static int check_limits(const struct renaming *renaming)
     return 0;
 }
 
-static void add_touched(struct record_builder *builder, const struct name_inode *inode, int64_t now_ns)
+static void add_touched(struct record_builder *builder, const struct name_inode *inode,
+                        int64_t now_ns)
 {
     struct item_inode item = names_state(inode);
     item.ctime_ns = now_ns;

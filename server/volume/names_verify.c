@@ -20,7 +20,8 @@ struct verify {
     uint64_t queue_first, queue_end;
 };
 
-__attribute__((format(printf, 2, 3))) static void finding(struct verify *verify, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void finding(struct verify *verify, const char *format,
+                                                          ...)
 {
     char line[256];
     va_list arguments;
@@ -55,7 +56,8 @@ static void look_into(struct verify *verify, struct name_inode *directory)
             continue;
         subdirectories++;
         if (inode->parent != directory->ino)
-            finding(verify, "directory %" PRIu64 " is named in %" PRIu64 " but its parent is %" PRIu64,
+            finding(verify,
+                    "directory %" PRIu64 " is named in %" PRIu64 " but its parent is %" PRIu64,
                     inode->ino, directory->ino, inode->parent);
         if (inode->reached || inode->ino == VOLUME_ROOT_INO)
             continue;
@@ -84,7 +86,8 @@ static void last_look(void *context, struct name_inode *inode)
     inode->reached = false;
 }
 
-unsigned names_verify(struct names *names, void (*say)(void *context, const char *line), void *context)
+unsigned names_verify(struct names *names, void (*say)(void *context, const char *line),
+                      void *context)
 {
     struct verify verify = {.names = names, .say = say, .context = context};
     names_each_inode(names, first_look, &verify);
@@ -93,7 +96,7 @@ unsigned names_verify(struct names *names, void (*say)(void *context, const char
         finding(&verify, "there is no root directory");
         return verify.findings;
     }
-    verify.queue = malloc(verify.directory_count * sizeof(*verify.queue));
+    verify.queue = malloc(verify.directory_count * sizeof(struct name_inode *));
     if (!verify.queue) {
         finding(&verify, "no memory to look at %" PRIu64 " directories", verify.directory_count);
         return verify.findings;

@@ -103,8 +103,8 @@ void partition_drop(struct partition *partition, struct file_data *data, extent_
     free_file(NULL, data);
 }
 
-void partition_each(struct partition *partition, void (*visit)(void *context, struct file_data *data),
-                    void *context)
+void partition_each(struct partition *partition,
+                    void (*visit)(void *context, struct file_data *data), void *context)
 {
     const struct table *files = &partition->files;
     for (uint64_t i = 0; i < files->bucket_count; i++) {

@@ -52,8 +52,8 @@ void record_begin(struct record_builder *builder, void *buffer, size_t capacity_
     builder->used_bytes = sizeof header;
 }
 
-void record_add(struct record_builder *builder, const void *item, size_t item_bytes, const void *tail,
-                size_t tail_bytes)
+void record_add(struct record_builder *builder, const void *item, size_t item_bytes,
+                const void *tail, size_t tail_bytes)
 {
     assert(item_bytes >= sizeof(struct item_header) && item_bytes % ITEM_ALIGNMENT == 0);
     if (builder->error)

@@ -40,8 +40,7 @@ static int write_segments(struct volume *volume, const struct image *image,
     root->segments = malloc((image->count + 1) * sizeof *root->segments);
     if (!root->segments)
         return -ENOMEM;
-    int rc =
-        segment_map_allocate(&volume->checkpoint->segments, image->count, root->segments);
+    int rc = segment_map_allocate(&volume->checkpoint->segments, image->count, root->segments);
     for (uint32_t i = 0; i < image->count && rc == 0; i++)
         rc = device_transfer(volume->device, DEVICE_WRITE, 0, segment_offset(sb, root->segments[i]),
                              image->segments[i], image_segment_length(image, sb, i));

@@ -25,7 +25,8 @@ void replay_damage(struct replay *replay, const char *format, ...)
         replay->say(replay->context, line);
 }
 
-static const char *index_name(const struct replay *replay, unsigned index, char *buffer, size_t bytes)
+static const char *index_name(const struct replay *replay, unsigned index, char *buffer,
+                              size_t bytes)
 {
     if (index == replay->superblock->partition_count)
         snprintf(buffer, bytes, "names");
@@ -42,7 +43,8 @@ static int find_roots(void *context, const struct journal_block *block)
     const struct record_header *record;
     size_t offset = 0;
     int rc;
-    while ((rc = record_next(journal_block_records(block), block->record_bytes, &offset, &record)) == 1) {
+    while ((rc = record_next(journal_block_records(block), block->record_bytes, &offset,
+                             &record)) == 1) {
         if (record->partition != PARTITION_JOURNAL)
             continue;
         rc = roots_decode(record, replay->superblock, block->sequence, replay->roots);
@@ -67,9 +69,9 @@ static void judge_end(struct replay *replay, struct journal_scan *scan)
     if (sb->clean_stop)
         return; /* nothing came after */
     if (journal_scan_proof(scan, failing, &proof))
-        replay_damage(replay,
-                      "journal: block %" PRIu64 " is damaged: block %" PRIu64 " says it was durable",
-                      failing, proof);
+        replay_damage(
+            replay, "journal: block %" PRIu64 " is damaged: block %" PRIu64 " says it was durable",
+            failing, proof);
 }
 
 static int pass_one(struct replay *replay, struct journal_scan *scan)
@@ -142,7 +144,8 @@ static int apply_block(void *context, const struct journal_block *block)
     const struct record_header *record;
     size_t offset = 0;
     int rc;
-    while ((rc = record_next(journal_block_records(block), block->record_bytes, &offset, &record)) == 1) {
+    while ((rc = record_next(journal_block_records(block), block->record_bytes, &offset,
+                             &record)) == 1) {
         if (record->partition == PARTITION_JOURNAL)
             continue;
         unsigned index = record->partition == PARTITION_NAMES ? replay->superblock->partition_count
@@ -156,7 +159,8 @@ static int apply_block(void *context, const struct journal_block *block)
         replay->records_replayed++;
     }
     if (rc == -EBADMSG)
-        replay_damage(replay, "journal: block %" PRIu64 " holds a record that does not fit the tree",
+        replay_damage(replay,
+                      "journal: block %" PRIu64 " holds a record that does not fit the tree",
                       block->sequence);
     if (rc == 0)
         replay->blocks_replayed++;
@@ -183,6 +187,7 @@ static void say_names(void *context, const char *line)
 struct visiting {
     struct replay *replay;
     struct partition *partition;
+    int error;
 };
 
 /* An entry whose inode does not live is garbage: its end was recorded before its data was let go. */
@@ -194,16 +199,19 @@ static void drop_garbage(void *context, struct file_data *data)
         partition_drop(visiting->partition, data, NULL, NULL);
 }
 
-/* Reserves one extent, which may reach over groups. */
-static void reserve(struct replay *replay, const struct file_data *data, uint64_t physical,
+/* Reserves one extent, which may reach over groups. -ENOMEM: the blocks would look free, so the volume must
+ * not open. */
+static int reserve(struct replay *replay, const struct file_data *data, uint64_t physical,
                     uint64_t blocks)
 {
     const struct space_layout *layout = &replay->layout;
     if (physical < layout->first_block || blocks > layout->block_count ||
         physical - layout->first_block > layout->block_count - blocks) {
-        replay_damage(replay, "inode %" PRIu64 " maps blocks %" PRIu64 "+%" PRIu64
-                      " outside of the data area", data->ino, physical, blocks);
-        return;
+        replay_damage(replay,
+                      "inode %" PRIu64 " maps blocks %" PRIu64 "+%" PRIu64
+                      " outside of the data area",
+                      data->ino, physical, blocks);
+        return 0;
     }
     while (blocks > 0) {
         unsigned group = space_group_of(layout, physical);
@@ -211,12 +219,18 @@ static void reserve(struct replay *replay, const struct file_data *data, uint64_
         if (group + 1 < layout->group_count)
             end = layout->first_block + (group + 1) * layout->group_blocks;
         uint64_t length = blocks < end - physical ? blocks : end - physical;
-        if (space_group_reserve(replay->groups[group], physical, length) == -EEXIST)
-            replay_damage(replay, "inode %" PRIu64 " maps blocks %" PRIu64 "+%" PRIu64
-                          " that another file maps too", data->ino, physical, length);
+        int error = space_group_reserve(replay->groups[group], physical, length);
+        if (error == -ENOMEM)
+            return error;
+        if (error)
+            replay_damage(replay,
+                          "inode %" PRIu64 " maps blocks %" PRIu64 "+%" PRIu64
+                          " that another file maps too",
+                          data->ino, physical, length);
         physical += length;
         blocks -= length;
     }
+    return 0;
 }
 
 static void reserve_file(void *context, struct file_data *data)
@@ -224,8 +238,8 @@ static void reserve_file(void *context, struct file_data *data)
     struct visiting *visiting = context;
     struct extent extent;
     uint64_t logical = 0;
-    while (extents_find(&data->extents, logical, &extent)) {
-        reserve(visiting->replay, data, extent.physical, extent.blocks);
+    while (!visiting->error && extents_find(&data->extents, logical, &extent)) {
+        visiting->error = reserve(visiting->replay, data, extent.physical, extent.blocks);
         logical = extent.logical + extent.blocks;
     }
 }
@@ -233,23 +247,25 @@ static void reserve_file(void *context, struct file_data *data)
 static int derive_space(struct replay *replay)
 {
     const struct superblock *sb = replay->superblock;
-    replay->layout =
-        (struct space_layout){.first_block = sb->data_offset >> VOLUME_BLOCK_SHIFT,
-                              .group_blocks = sb->group_bytes >> VOLUME_BLOCK_SHIFT,
-                              .block_count = sb->data_bytes >> VOLUME_BLOCK_SHIFT,
-                              .group_count = sb->partition_count};
+    replay->layout = (struct space_layout){.first_block = sb->data_offset >> VOLUME_BLOCK_SHIFT,
+                                           .group_blocks = sb->group_bytes >> VOLUME_BLOCK_SHIFT,
+                                           .block_count = sb->data_bytes >> VOLUME_BLOCK_SHIFT,
+                                           .group_count = sb->partition_count};
     for (unsigned i = 0; i < sb->partition_count; i++) {
         uint64_t first = i * replay->layout.group_blocks;
         uint64_t blocks = replay->layout.group_blocks;
         if (i + 1 == sb->partition_count)
             blocks = replay->layout.block_count - first;
-        int rc = space_group_create(i, replay->layout.first_block + first, blocks, &replay->groups[i]);
+        int rc =
+            space_group_create(i, replay->layout.first_block + first, blocks, &replay->groups[i]);
         if (rc < 0)
             return rc;
     }
     for (unsigned i = 0; i < sb->partition_count; i++) {
-        struct visiting visiting = {replay, replay->partitions[i]};
+        struct visiting visiting = {replay, replay->partitions[i], 0};
         partition_each(replay->partitions[i], reserve_file, &visiting);
+        if (visiting.error)
+            return visiting.error;
     }
     return 0;
 }
@@ -259,7 +275,7 @@ static int settle(struct replay *replay)
     unsigned findings = names_verify(replay->names, say_names, replay);
     (void)findings; /* each has been said */
     for (unsigned i = 0; i < replay->superblock->partition_count; i++) {
-        struct visiting visiting = {replay, replay->partitions[i]};
+        struct visiting visiting = {replay, replay->partitions[i], 0};
         partition_each(replay->partitions[i], drop_garbage, &visiting);
     }
     return derive_space(replay);
@@ -277,10 +293,12 @@ static int prepare(struct replay *replay, uint64_t memory_bytes_max)
     return rc;
 }
 
-static void explain(struct replay *replay, int rc, const char *doing, char *reason, size_t reason_bytes)
+static void explain(struct replay *replay, int rc, const char *doing, char *reason,
+                    size_t reason_bytes)
 {
     if (rc == -EOPNOTSUPP)
-        snprintf(reason, reason_bytes, "%s: the journal holds records that this program does not know",
+        snprintf(reason, reason_bytes,
+                 "%s: the journal holds records that this program does not know",
                  replay->device->path);
     else
         snprintf(reason, reason_bytes, "%s: %s: %s", replay->device->path, doing, strerror(-rc));
@@ -311,8 +329,8 @@ static int replay_journal(struct replay *replay, char *reason, size_t reason_byt
     return rc;
 }
 
-int replay_run(struct replay *replay, struct device *device, uint64_t memory_bytes_max, char *reason,
-               size_t reason_bytes)
+int replay_run(struct replay *replay, struct device *device, uint64_t memory_bytes_max,
+               char *reason, size_t reason_bytes)
 {
     void (*say)(void *, const char *) = replay->say;
     void *context = replay->context;

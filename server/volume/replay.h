@@ -25,7 +25,8 @@ struct replay {
     struct names *names;
     struct partition *partitions[VOLUME_PARTITIONS_MAX];
     struct partition_root roots[PARTITION_INDEXES_MAX];
-    uint64_t newest[PARTITION_INDEXES_MAX]; /* block of the partition's last record that was applied */
+    uint64_t
+        newest[PARTITION_INDEXES_MAX]; /* block of the partition's last record that was applied */
     struct segment_map segments;
     struct space_layout layout;
     struct space_group *groups[VOLUME_PARTITIONS_MAX];
@@ -44,13 +45,14 @@ struct replay {
 
 /* say and context are the caller's; everything else is set here. On failure reason is one line. Whatever
  * comes back, replay_destroy frees it. */
-int replay_run(struct replay *replay, struct device *device, uint64_t memory_bytes_max, char *reason,
-               size_t reason_bytes);
+int replay_run(struct replay *replay, struct device *device, uint64_t memory_bytes_max,
+               char *reason, size_t reason_bytes);
 void replay_destroy(struct replay *replay);
 
 /* Memory for names and maps. */
 uint64_t replay_memory_bytes(const struct replay *replay);
-void replay_damage(struct replay *replay, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void replay_damage(struct replay *replay, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 static inline unsigned replay_index_count(const struct replay *replay)
 {

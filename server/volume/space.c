@@ -56,8 +56,7 @@ struct space_return {
 
 unsigned space_group_of(const struct space_layout *layout, uint64_t physical)
 {
-    assert(physical >= layout->first_block &&
-           physical - layout->first_block < layout->block_count);
+    assert(physical >= layout->first_block && physical - layout->first_block < layout->block_count);
     uint64_t number = (physical - layout->first_block) / layout->group_blocks;
     return number < layout->group_count ? (unsigned)number : layout->group_count - 1;
 }
@@ -75,8 +74,8 @@ int space_create(const struct space_layout *layout, struct post_office *office, 
     fresh->office = office;
     fresh->shard = shard;
     fresh->shard_count = post_office_shards(office);
-    fresh->peers = calloc(fresh->shard_count, sizeof(*fresh->peers));
-    fresh->groups = calloc(layout->group_count, sizeof(*fresh->groups));
+    fresh->peers = calloc(fresh->shard_count, sizeof(struct space *));
+    fresh->groups = calloc(layout->group_count, sizeof(struct space_group *));
     fresh->holders = calloc(layout->group_count, sizeof(*fresh->holders));
     fresh->waiting_end = &fresh->waiting;
     if (!fresh->peers || !fresh->groups || !fresh->holders) {
@@ -252,7 +251,8 @@ static void leak(struct space *space, uint64_t blocks)
     space->leaked_blocks += blocks;
 }
 
-static void release(struct space *space, struct space_group *group, uint64_t physical, uint64_t blocks)
+static void release(struct space *space, struct space_group *group, uint64_t physical,
+                    uint64_t blocks)
 {
     if (space_group_release(group, physical, blocks) == 0)
         space->free_blocks += blocks;

@@ -31,7 +31,8 @@ static bool inside(const struct space_group *group, uint64_t physical, uint64_t 
            physical - group->first_block <= group->blocks - blocks;
 }
 
-int space_group_create(unsigned number, uint64_t first_block, uint64_t blocks, struct space_group **group)
+int space_group_create(unsigned number, uint64_t first_block, uint64_t blocks,
+                       struct space_group **group)
 {
     struct space_group *fresh = calloc(1, sizeof *fresh);
     struct space_node *node = new_node(first_block, blocks);
@@ -86,7 +87,8 @@ static void insert_node(struct space_group *group, struct space_node *node)
 }
 
 /* The free extent that holds all of these blocks. */
-static struct space_node *holding(const struct space_group *group, uint64_t physical, uint64_t blocks)
+static struct space_node *holding(const struct space_group *group, uint64_t physical,
+                                  uint64_t blocks)
 {
     struct space_node *node = space_tree_before(group->root, physical);
     if (!node || physical - node->start >= node->blocks ||
@@ -96,7 +98,8 @@ static struct space_node *holding(const struct space_group *group, uint64_t phys
 }
 
 /* Takes a part of a free extent. -ENOMEM: from its middle, which makes two of one. */
-static int take(struct space_group *group, struct space_node *node, uint64_t physical, uint64_t blocks)
+static int take(struct space_group *group, struct space_node *node, uint64_t physical,
+                uint64_t blocks)
 {
     uint64_t left = physical - node->start, right = node->blocks - left - blocks;
     struct space_node *rest = NULL;

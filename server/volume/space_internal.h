@@ -26,7 +26,8 @@ struct space_node *space_tree_insert(struct space_node *root, struct space_node 
 struct space_node *space_tree_remove(struct space_node *root, uint64_t start,
                                      struct space_node **removed);
 /* Gives the node that starts at `start` other bounds; its place among the others stays the same. */
-void space_tree_resize(struct space_node *root, uint64_t start, uint64_t new_start, uint64_t new_blocks);
+void space_tree_resize(struct space_node *root, uint64_t start, uint64_t new_start,
+                       uint64_t new_blocks);
 /* The last extent that starts at or before `block`; the first one that starts after it. NULL: none. */
 struct space_node *space_tree_before(struct space_node *root, uint64_t block);
 struct space_node *space_tree_after(struct space_node *root, uint64_t block);

@@ -29,6 +29,7 @@ static void update(struct space_node *node)
 static struct space_node *rotate_right(struct space_node *node)
 {
     struct space_node *top = node->left;
+    assert(top);
     node->left = top->right;
     top->right = node;
     update(node);
@@ -39,6 +40,7 @@ static struct space_node *rotate_right(struct space_node *node)
 static struct space_node *rotate_left(struct space_node *node)
 {
     struct space_node *top = node->right;
+    assert(top);
     node->right = top->left;
     top->left = node;
     update(node);
@@ -115,7 +117,8 @@ struct space_node *space_tree_remove(struct space_node *root, uint64_t start,
     return balance(next);
 }
 
-void space_tree_resize(struct space_node *root, uint64_t start, uint64_t new_start, uint64_t new_blocks)
+void space_tree_resize(struct space_node *root, uint64_t start, uint64_t new_start,
+                       uint64_t new_blocks)
 {
     assert(root);
     if (start < root->start) {

@@ -34,7 +34,8 @@ static const char *check_layout(const struct superblock *sb)
         return "its journal is impossible";
     if (!sane(sb->metadata_offset) || sb->segment_bytes < SEGMENT_BYTES_MIN ||
         sb->segment_bytes > SEGMENT_BYTES_MAX || !aligned(sb->segment_bytes) ||
-        sb->segment_count <= 2 * (sb->partition_count + 1) || sb->segment_count > SEGMENT_COUNT_MAX ||
+        sb->segment_count <= 2 * (sb->partition_count + 1) ||
+        sb->segment_count > SEGMENT_COUNT_MAX ||
         sb->segment_count > sb->journal_bytes / JOURNAL_BYTES_PER_SEGMENT)
         return "its metadata area is impossible";
     if (!sane(sb->data_offset) || !sane(sb->data_bytes) || !sane(sb->group_bytes) ||
@@ -100,14 +101,16 @@ static int read_copy(struct device *device, uint64_t offset, bool copy, struct s
     return rc;
 }
 
-static int refuse(struct device *device, int rc, const char *what, char *reason, size_t reason_bytes)
+static int refuse(struct device *device, int rc, const char *what, char *reason,
+                  size_t reason_bytes)
 {
     if (rc == -ENOMEDIUM)
         snprintf(reason, reason_bytes, "%s: not a wt volume; make one with `wtcli mkfs'",
                  device->path);
     else if (rc == -EPROTONOSUPPORT)
-        snprintf(reason, reason_bytes, "%s: the volume's format is newer than this program (format %u)",
-                 device->path, VOLUME_FORMAT_VERSION);
+        snprintf(reason, reason_bytes,
+                 "%s: the volume's format is newer than this program (format %u)", device->path,
+                 VOLUME_FORMAT_VERSION);
     else
         snprintf(reason, reason_bytes, "%s: both superblocks are bad: %s", device->path, what);
     return rc;

@@ -20,14 +20,14 @@
 #define SEGMENT_BYTES_MAX (1u << 20)
 #define SEGMENT_COUNT_MAX 65536u
 #define JOURNAL_BYTES_MIN (1ull << 20)
-/* Root records name every segment, and the journal keeps room for two rounds of them beside its half. */
+/* Root records name every segment, and the journal keeps room for three rounds of them beside its half. */
 #define JOURNAL_BYTES_PER_SEGMENT 64u
 
 struct superblock_found {
     struct superblock superblock; /* the one that counts */
     bool other_used;              /* the first is bad, this is the copy */
     bool copy_bad;                /* the copy is bad (check tells; an open rewrites it) */
-    bool behind;                  /* the copy lies a generation behind: a cut between the two writes */
+    bool behind; /* the copy lies a generation behind: a cut between the two writes */
 };
 
 /* Pure. 0; -ENOMEDIUM: not a superblock; -EPROTONOSUPPORT: of a newer format; -EBADMSG: damaged or

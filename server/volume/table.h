@@ -19,7 +19,8 @@
 typedef uint64_t table_hash(const void *context, const void *node);
 
 struct table {
-    void **segments[TABLE_SEGMENTS_MAX]; /* the first holds 64 buckets, each next as many as all before */
+    void **segments
+        [TABLE_SEGMENTS_MAX]; /* the first holds 64 buckets, each next as many as all before */
     uint64_t bucket_count, node_count;
     size_t link_offset;
     table_hash *hash;

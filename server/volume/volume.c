@@ -79,7 +79,8 @@ static void tell(const struct volume *volume, const struct replay *replay,
                                        .records_replayed = replay->records_replayed,
                                        .blocks_replayed = replay->blocks_replayed};
     if (replay->found.other_used)
-        log_warning("%s: the first superblock is bad, the other copy is used", volume->device->path);
+        log_warning("%s: the first superblock is bad, the other copy is used",
+                    volume->device->path);
     if (replay->found.copy_bad)
         log_warning("%s: the second superblock is bad, the first is used", volume->device->path);
     if (replay->damaged)
@@ -152,7 +153,8 @@ int volume_open(const struct volume_options *options, struct volume **out,
         snprintf(reason, reason_bytes, "%s: flushing the device: %s", options->device->path,
                  strerror(-rc));
     if (rc == 0)
-        rc = replay_run(&replay, options->device, options->metadata_bytes_max, reason, reason_bytes);
+        rc =
+            replay_run(&replay, options->device, options->metadata_bytes_max, reason, reason_bytes);
     if (rc == 0)
         rc = open_replayed(volume, &replay, reason, reason_bytes);
     if (rc == 0) {
@@ -266,11 +268,11 @@ bool volume_count_memory(struct volume_shard *shard)
 void volume_figures(struct volume_shard *shard, struct volume_figures *figures)
 {
     const struct volume *volume = shard->volume;
-    *figures = (struct volume_figures){
-        .free_blocks = space_free_blocks(shard->space),
-        .data_blocks = volume->superblock.data_bytes >> VOLUME_BLOCK_SHIFT,
-        .metadata_bytes = space_memory_bytes(shard->space),
-        .flushes_asked = shard_state(shard)->flushes_asked};
+    *figures =
+        (struct volume_figures){.free_blocks = space_free_blocks(shard->space),
+                                .data_blocks = volume->superblock.data_bytes >> VOLUME_BLOCK_SHIFT,
+                                .metadata_bytes = space_memory_bytes(shard->space),
+                                .flushes_asked = shard_state(shard)->flushes_asked};
     for (unsigned i = shard->shard; i < volume->partition_count; i += volume->shard_count) {
         figures->extents += partition_extent_count(volume->partitions[i]);
         figures->metadata_bytes += partition_memory_bytes(volume->partitions[i]);

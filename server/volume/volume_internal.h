@@ -8,6 +8,7 @@
 #ifndef WT_VOLUME_VOLUME_INTERNAL_H
 #define WT_VOLUME_VOLUME_INTERNAL_H
 
+#include <assert.h>
 #include <stdatomic.h>
 
 #include "server/volume/flush.h"
@@ -71,6 +72,7 @@ static inline uint32_t volume_partition_number(const struct volume *volume, unsi
 
 static inline unsigned volume_partition_owner(const struct volume *volume, unsigned index)
 {
+    assert(volume->shard_count > 0);
     return index == volume->partition_count ? JOURNAL_SHARD : index % volume->shard_count;
 }
 

@@ -195,7 +195,8 @@ static void random_walk(uint64_t seed, unsigned rounds, uint64_t longest, bool m
         uint64_t blocks = 1 + random_below(&random, longest);
         if (blocks > MODEL_BLOCKS - logical)
             blocks = MODEL_BLOCKS - logical;
-        allocations_left = memory_fails && random_one_in(&random, 2) ? random_below(&random, 2) : ~0u;
+        allocations_left =
+            memory_fails && random_one_in(&random, 2) ? random_below(&random, 2) : ~0u;
         int error;
         if (round % 512 == 511) { /* start over: small maps grow most */
             logical = 0;

@@ -41,8 +41,11 @@ static void add_map(uint64_t ino, uint64_t logical, uint64_t physical, uint64_t 
 
 static void add_unmap(uint64_t ino, uint64_t logical, uint64_t blocks)
 {
-    const struct item_unmap item = {
-        .header.kind = ITEM_UNMAP, .ino = ino, .generation = 1, .logical = logical, .blocks = blocks};
+    const struct item_unmap item = {.header.kind = ITEM_UNMAP,
+                                    .ino = ino,
+                                    .generation = 1,
+                                    .logical = logical,
+                                    .blocks = blocks};
     record_add(&builder, &item, sizeof item, NULL, 0);
 }
 
@@ -323,7 +326,8 @@ Test(partition, random_items_never_crash)
     partition_create(NUMBER, &partition);
     for (unsigned round = 0; round < 100000; round++) {
         begin();
-        add_map(random_below(&random, 20), random_below(&random, 100), random_below(&random, 1000), 5);
+        add_map(random_below(&random, 20), random_below(&random, 100), random_below(&random, 1000),
+                5);
         add_unmap(random_below(&random, 20), random_below(&random, 100), 7);
         add_file(random_below(&random, 20), 1, 4096, 0);
         cr_assert_gt(record_end(&builder), 0);

@@ -14,7 +14,8 @@ static const struct item_map a_map = {
 
 static struct item_entry entry_of(uint32_t name_bytes)
 {
-    return (struct item_entry){.header = {.kind = ITEM_ENTRY, .count = name_bytes}, .parent = 1, .ino = 2};
+    return (struct item_entry){
+        .header = {.kind = ITEM_ENTRY, .count = name_bytes}, .parent = 1, .ino = 2};
 }
 
 /* A record of one item, of which the test then breaks a part. */
@@ -65,7 +66,8 @@ Test(record, round_trip)
     cr_assert_eq(record_item(record, &offset, &item), 1);
     cr_assert_eq(((const struct item_map *)item)->physical, 900);
     cr_assert_eq(record_item(record, &offset, &item), 1);
-    cr_assert_eq(memcmp((const struct item_entry *)item + 1, "hello\0\0\0", 8), 0, "padded with zeros");
+    cr_assert_eq(memcmp((const struct item_entry *)item + 1, "hello\0\0\0", 8), 0,
+                 "padded with zeros");
     cr_assert_eq(record_item(record, &offset, &item), 0);
     cr_assert_eq(record_next(buffer, size_bytes, &at, &record), 1);
     cr_assert_eq(record->partition, 4);
