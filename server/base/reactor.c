@@ -241,7 +241,8 @@ void reactor_unwatch(struct reactor *reactor, struct reactor_event *event)
         return;
     }
     struct io_uring_sqe *sqe = reactor_sqe(reactor, NULL);
-    sqe->opcode = IORING_OP_POLL_REMOVE;
+    /* Not POLL_REMOVE: that one leaves a poll alone whose wake-up is already on its way. */
+    sqe->opcode = IORING_OP_ASYNC_CANCEL;
     sqe->fd = -1;
     sqe->addr = (uintptr_t)&watch->event;
 }

@@ -103,12 +103,12 @@ static struct session_connection *oldest_greeting(struct session_listener *liste
     return list_entry(link, struct session_connection, link);
 }
 
-/* Its watch keeps the socket open until that has ended, so the client is told at once. */
+/* The watch keeps the socket open in the kernel; the client sees the end when the watch has ended. Nothing is
+ * done to the socket before, which would be one more edge while the watch is being taken back. */
 static void connection_dismiss(struct session_connection *connection)
 {
     assert(connection->watched && !connection->closing);
     connection->closing = true;
-    shutdown(connection->descriptor, SHUT_RDWR);
     reactor_unwatch(connection->listener->shard->reactor, &connection->event);
 }
 

@@ -485,6 +485,23 @@ Test(reactor, a_watch_survives_a_full_completion_ring)
     reactor_destroy(reactor);
 }
 
+/* A wake-up that is already pending must not keep the watch from ending: a poll removal would not find it. */
+Test(reactor, a_watch_ends_while_an_edge_is_pending)
+{
+    struct reactor *reactor = reactor_make(8, false);
+    struct counter counter = {.event.fire = count_fire};
+    int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    cr_assert_eq(reactor_watch(reactor, fd, POLLIN, &counter.event), 0);
+    reactor_poll(reactor);
+    reactor_unwatch(reactor, &counter.event); /* queued, submitted by the next wait */
+    add_one(fd);
+    for (unsigned i = 0; i < 10 && counter.result != -ECANCELED; i++)
+        reactor_wait(reactor, 100000000);
+    cr_assert_eq(counter.result, -ECANCELED);
+    close(fd);
+    reactor_destroy(reactor);
+}
+
 Test(reactor, a_watch_of_a_bad_descriptor_says_so_and_can_be_ended)
 {
     struct reactor *reactor = reactor_make(8, false);
