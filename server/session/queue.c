@@ -152,6 +152,8 @@ static bool take_one(struct session_queue *queue)
 {
     struct session_shard *shard = queue->shard;
     struct list *link = list_pop(&shard->free_requests);
+    if (!link && shard->requests_made < shard->request_count)
+        link = &shard->requests[shard->requests_made++].link;
     if (!link)
         return false;
     struct session_request *request = list_entry(link, struct session_request, link);

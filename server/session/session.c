@@ -33,8 +33,6 @@ int session_shard_init(struct session_shard *shard, uint32_t request_count)
     list_init(&shard->drops_waiting);
     shard->request_count = request_count;
     shard->spin_ns = SPIN_NS_START;
-    for (uint32_t i = 0; i < request_count; i++)
-        list_add_tail(&shard->free_requests, &shard->requests[i].link);
     return 0;
 }
 

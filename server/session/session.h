@@ -143,7 +143,7 @@ struct session_shard {
     struct list dirty;            /* queues with completions to publish */
     struct list free_requests;
     struct session_request *requests;
-    uint32_t request_count, requests_in_use;
+    uint32_t request_count, requests_made, requests_in_use; /* made: touched so far */
     struct list sessions; /* names shard: all of them */
     uint32_t session_count;
     uint64_t spin_ns;         /* how long a queue stays polled without work; adapts */

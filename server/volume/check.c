@@ -60,15 +60,15 @@ static void check_state(struct checking *checking)
     report->blocks_used = replay->layout.block_count - report->blocks_free;
 }
 
-/* The one thing that can be derived: a superblock from the other. A copy that only lies behind is what a cut
- * between the two writes leaves, and no damage. */
+/* The one thing that can be derived: a superblock from the other. One that is torn or lies behind is what a
+ * cut in an update leaves, and no damage: the next open writes both. */
 static int check_superblocks(struct checking *checking, struct device *device, bool repair)
 {
     struct superblock_found *found = &checking->replay.found;
-    if (found->other_used)
+    if (found->other_used && !found->torn)
         replay_damage(&checking->replay, "the first superblock is bad%s",
                       repair ? " (written anew)" : ", the other is good");
-    if (found->copy_bad)
+    if (found->copy_bad && !found->torn)
         replay_damage(&checking->replay, "the second superblock is bad%s",
                       repair ? " (written anew)" : ", the first is good");
     if (!repair || !(found->other_used || found->copy_bad || found->behind))

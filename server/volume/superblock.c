@@ -126,6 +126,13 @@ static int refuse_size(struct device *device, const struct superblock *sb, char 
     return -ENOSPC;
 }
 
+/* A write torn at sector grain leaves the first sector old or new, and both name the volume. */
+static bool torn(const struct superblock *bad, const struct superblock *good)
+{
+    return memcmp(bad->magic, good->magic, sizeof bad->magic) == 0 &&
+           memcmp(bad->uuid, good->uuid, sizeof bad->uuid) == 0;
+}
+
 /* Chooses between a good first superblock and what its copy's place holds. */
 static int choose(struct device *device, struct superblock_found *found, struct superblock *copy)
 {
@@ -135,6 +142,7 @@ static int choose(struct device *device, struct superblock_found *found, struct 
         return rc;
     if (rc < 0 || memcmp(copy->uuid, found->superblock.uuid, sizeof copy->uuid) != 0) {
         found->copy_bad = true;
+        found->torn = rc < 0 && torn(copy, &found->superblock);
         return 0;
     }
     found->behind = copy->generation != found->superblock.generation;
@@ -160,11 +168,13 @@ static int read_both(struct device *device, struct superblock_found *found, stru
     uint64_t whole = device->capabilities.size_bytes & ~(uint64_t)(VOLUME_BLOCK_BYTES - 1);
     if (whole < VOLUME_BYTES_MIN)
         return refuse(device, rc, what, reason, reason_bytes);
+    struct superblock first = *sb;
     int other = read_copy(device, whole - VOLUME_EDGE_BYTES, true, sb, &other_what);
     if (other < 0)
         return refuse(device, rc == -ENOMEDIUM ? other : rc, what, reason, reason_bytes);
     found->superblock = *sb;
     found->other_used = true;
+    found->torn = torn(&first, sb);
     return 0;
 }
 

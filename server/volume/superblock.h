@@ -27,6 +27,7 @@ struct superblock_found {
     struct superblock superblock; /* the one that counts */
     bool other_used;              /* the first is bad, this is the copy */
     bool copy_bad;                /* the copy is bad (check tells; an open rewrites it) */
+    bool torn;   /* the bad one has this volume's magic and uuid: what a cut in its update leaves */
     bool behind; /* the copy lies a generation behind: a cut between the two writes */
 };
 

@@ -10,12 +10,17 @@ static struct superblock on_medium(uint64_t offset)
     return sb;
 }
 
-static void spoil(uint64_t offset)
+static void flip(uint64_t offset)
 {
     uint8_t byte;
-    sim_peek(device, offset + 100, &byte, 1);
+    sim_peek(device, offset, &byte, 1);
     byte ^= 1;
-    sim_poke(device, offset + 100, &byte, 1);
+    sim_poke(device, offset, &byte, 1);
+}
+
+static void spoil(uint64_t offset)
+{
+    flip(offset + 100);
 }
 
 static void start(void)
@@ -191,11 +196,25 @@ Test(superblock, a_cut_mkfs_is_not_opened)
     }
 }
 
+/* A power cut in an update leaves one copy with this volume's name and a wrong checksum: the volume opens,
+ * and check, which is run after power cuts, finds nothing wrong. */
+Test(superblock, a_torn_update_is_no_damage)
+{
+    struct volume_check_report report;
+    flip(SUPERBLOCK_OFFSET + 4000);
+    cr_assert_eq(rig_check(&report), 0);
+    rig_open(1);
+    cr_assert(opening.other_superblock_used);
+    rig_close();
+    flip(RIG_BYTES - VOLUME_EDGE_BYTES + 4000);
+    cr_assert_eq(rig_check(&report), 0);
+}
+
 Test(superblock, check_repairs_a_copy)
 {
     struct volume_check_report report;
     unsigned lines = 0;
-    spoil(SUPERBLOCK_OFFSET);
+    flip(SUPERBLOCK_OFFSET); /* the magic: no cut in an update does that */
     cr_assert_eq(rig_check(&report), 1);
     cr_assert_eq(report.damage_count, 1);
     cr_assert_eq(volume_check_device(device, true, rig_say, &lines, &report), 1);
