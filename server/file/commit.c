@@ -148,9 +148,9 @@ void file_trim(struct file *file)
         file_recovered(file);
 }
 
-/* After frames have landed or records arrived: everybody who may go on does. The caller holds the file. */
-static void progress(struct file *file)
+void file_progress(struct file *file)
 {
+    file->operations++; /* holds the file */
     fail_extenders(file);
     extenders_settle(file);
     end_failing(file);
@@ -158,6 +158,8 @@ static void progress(struct file *file)
         file_mark_dirty(file);
     if (!list_empty(&file->waiting))
         file_retry(file);
+    file->operations--;
+    file_maybe_free(file);
 }
 
 /* Moves the frame's waiters to `told`. They are told only when all frames of the transfer are in order: done
@@ -244,9 +246,8 @@ static void transfer_end(struct transfer *transfer, int error)
     transfer_release(transfer);
     fail_extenders(file);
     tell_waiters(file->engine, told);
-    progress(file);
     file->operations--;
-    file_maybe_free(file);
+    file_progress(file);
 }
 
 static void transfer_recorded(struct journal_append *append)
@@ -346,16 +347,12 @@ void transfer_landed(struct transfer *transfer)
 static void size_recorded(struct journal_append *append)
 {
     struct file_operation *operation = list_entry(append, struct file_operation, journal);
-    struct file *file = operation->file;
-    file->operations++;
     operation->busy = false;
     if (append->result == 0)
-        file_apply_record(file, operation->record);
+        file_apply_record(operation->file, operation->record);
     else if (!operation->error)
         operation->error = append->result;
-    progress(file);
-    file->operations--;
-    file_maybe_free(file);
+    file_progress(operation->file);
 }
 
 /* Growing without pages to write: no transfer comes by to carry the size. */

@@ -30,26 +30,17 @@ static void volume_failed(void *context)
                 file_note_error(file, -EIO);
 }
 
+/* Of fixed size, and touched only as far as they were ever used: a quiet server stays small. */
 static int allocate_pools(struct file_engine *engine)
 {
-    size_t waiter_count = 2 * cache_frame_count(engine->cache) + WAITERS_EXTRA;
+    engine->waiter_count = 2 * cache_frame_count(engine->cache) + WAITERS_EXTRA;
     engine->table = calloc(FILE_TABLE_BUCKETS, sizeof(struct file *));
     engine->operations = calloc(FILE_OPERATIONS_MAX, sizeof(struct file_operation));
     engine->transfers = calloc(FILE_TRANSFERS_MAX, sizeof(struct transfer));
-    engine->waiters = calloc(waiter_count, sizeof(struct frame_waiter));
+    engine->waiters = calloc(engine->waiter_count, sizeof(struct frame_waiter));
     if (!engine->table || !engine->operations || !engine->transfers || !engine->waiters)
         return -ENOMEM;
-    for (unsigned i = 0; i < FILE_OPERATIONS_MAX; i++) {
-        engine->operations[i].engine = engine;
-        list_add_tail(&engine->free_operations, &engine->operations[i].link);
-    }
-    for (unsigned i = 0; i < FILE_TRANSFERS_MAX; i++)
-        list_add_tail(&engine->free_transfers, &engine->transfers[i].link);
-    for (size_t i = 0; i < waiter_count; i++) {
-        engine->waiters[i].next = engine->free_waiters;
-        engine->free_waiters = &engine->waiters[i];
-    }
-    engine->free_waiter_count = waiter_count;
+    engine->free_waiter_count = engine->waiter_count;
     return 0;
 }
 

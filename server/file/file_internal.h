@@ -125,13 +125,13 @@ struct file_engine {
     struct list free_transfers;
     unsigned fills_in_flight, durable_in_flight, transfers_in_use;
     struct frame_waiter *waiters, *free_waiters;
-    size_t free_waiter_count;
+    size_t free_waiter_count, waiter_count, waiters_made;
+    unsigned operations_made, transfers_made;
     struct list dirty_files;
     struct list frame_queue;  /* operations that wait for frames, transfers or waiters; first come first */
     struct list active;       /* unfinished writes of all files, oldest first */
     struct list syncs;        /* FILE_SYNC_ALL, oldest first */
     struct list times_dirty;
-    bool syncing, sync_again; /* as file.retrying, for sync_all_progress */
     uint64_t next_ticket;
     uint32_t operations_in_use, background_records;
     uint64_t unflushed_writes, flushed_writes;
@@ -204,6 +204,8 @@ void file_mark_dirty(struct file *file);
 /* A file that was just made from what is recorded: blocks past its size, which a crash left there, go. */
 void file_trim(struct file *file);
 void transfer_landed(struct transfer *transfer);
+/* After frames have landed or records arrived: everybody who may go on does. Frees the file if it may go. */
+void file_progress(struct file *file);
 /* Appends the size of extenders that are ready and that no transfer will carry. */
 void extenders_advance(struct file *file);
 

@@ -7,10 +7,14 @@
 
 struct file_operation *file_operation_get(struct file_engine *engine)
 {
+    struct file_operation *operation;
     struct list *link = list_pop(&engine->free_operations);
-    if (!link)
+    if (link)
+        operation = list_entry(link, struct file_operation, link);
+    else if (engine->operations_made < FILE_OPERATIONS_MAX)
+        operation = &engine->operations[engine->operations_made++];
+    else
         return NULL;
-    struct file_operation *operation = list_entry(link, struct file_operation, link);
     memset(operation, 0, offsetof(struct file_operation, record));
     operation->engine = engine;
     operation->stage = STAGE_NEW;
@@ -115,9 +119,12 @@ bool operation_add_waiter(struct file_operation *operation, struct frame *frame)
 {
     struct file_engine *engine = operation->engine;
     struct frame_waiter *waiter = engine->free_waiters;
-    if (!waiter)
+    if (waiter)
+        engine->free_waiters = waiter->next;
+    else if (engine->waiters_made < engine->waiter_count)
+        waiter = &engine->waiters[engine->waiters_made++];
+    else
         return false;
-    engine->free_waiters = waiter->next;
     engine->free_waiter_count--;
     waiter->operation = operation;
     waiter->next = frame->waiters;

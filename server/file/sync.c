@@ -58,7 +58,7 @@ static void recorded(struct journal_append *append)
     struct file_operation *operation = list_entry(append, struct file_operation, journal);
     if (append->result)
         operation->error = append->result;
-    else if (operation->file)
+    else if (append->record_bytes > 0)
         file_apply_record(operation->file, operation->record);
     go_on(operation);
 }
@@ -75,6 +75,25 @@ static int error_for(struct file_operation *operation)
     return file->error;
 }
 
+/* fsync covers the file's name and its parents too, whoever changed them: everything the journal has taken so
+ * far becomes durable before it answers, with the times where they are not recorded. */
+static void record_file(struct file_operation *operation)
+{
+    struct file *file = operation->file;
+    operation->busy = true;
+    operation->journal = (struct journal_append){.done = recorded};
+    if (list_empty(&file->times_link)) {
+        journal_barrier(operation->engine->volume_shard, &operation->journal);
+        return;
+    }
+    int64_t bytes = file_encode_state(file, operation->record, sizeof(operation->record),
+                                      file->submitted_bytes);
+    assert(bytes > 0);
+    operation->journal.record = operation->record;
+    operation->journal.record_bytes = (uint32_t)bytes;
+    journal_append(operation->engine->volume_shard, &operation->journal);
+}
+
 static void sync_file(struct file_operation *operation)
 {
     struct file *file = operation->file;
@@ -89,15 +108,8 @@ static void sync_file(struct file_operation *operation)
     }
     if (operation->settle_stage == SYNC_FLUSHED) {
         operation->settle_stage = SYNC_RECORDED;
-        if (!operation->datasync && !list_empty(&file->times_link) && !operation->error) {
-            int64_t bytes = file_encode_state(file, operation->record, sizeof(operation->record),
-                                              file->submitted_bytes);
-            assert(bytes > 0);
-            operation->busy = true;
-            operation->journal = (struct journal_append){.done = recorded,
-                                                         .record = operation->record,
-                                                         .record_bytes = (uint32_t)bytes};
-            journal_append(operation->engine->volume_shard, &operation->journal);
+        if (!operation->datasync && !operation->error) {
+            record_file(operation);
             return;
         }
     }
@@ -182,24 +194,14 @@ static void sync_all(struct file_operation *operation)
     operation_finish(operation, operation->error);
 }
 
-/* One that is done may end a write or another sync from inside its done: then the list has changed under us,
- * and the outer call takes another round. */
+/* Only the one whose last step has just arrived can end here: what its done submits ends no other, so `after`
+ * stays in the list. */
 void sync_all_progress(struct file_engine *engine)
 {
-    engine->sync_again = engine->syncing;
-    if (engine->syncing)
-        return;
-    engine->syncing = true;
-    do {
-        engine->sync_again = false;
-        list_for_each_safe(link, after, &engine->syncs)
-        {
-            sync_all(list_entry(link, struct file_operation, link));
-            if (engine->sync_again)
-                break;
-        }
-    } while (engine->sync_again);
-    engine->syncing = false;
+    list_for_each_safe(link, after, &engine->syncs)
+    {
+        sync_all(list_entry(link, struct file_operation, link));
+    }
 }
 
 void sync_attempt(struct file_operation *operation)
@@ -209,5 +211,5 @@ void sync_attempt(struct file_operation *operation)
         return;
     }
     list_add_tail(&operation->engine->syncs, &operation->link);
-    sync_all_progress(operation->engine);
+    sync_all(operation);
 }

@@ -10,10 +10,14 @@ static struct transfer *transfer_get(struct file *file, bool write)
     struct file_engine *engine = file->engine;
     if (!write && engine->fills_in_flight >= FILE_FILLS_MAX)
         return NULL;
+    struct transfer *transfer;
     struct list *link = list_pop(&engine->free_transfers);
-    if (!link)
+    if (link)
+        transfer = list_entry(link, struct transfer, link);
+    else if (engine->transfers_made < FILE_TRANSFERS_MAX)
+        transfer = &engine->transfers[engine->transfers_made++];
+    else
         return NULL;
-    struct transfer *transfer = list_entry(link, struct transfer, link);
     transfer->file = file;
     transfer->write = write;
     transfer->fua = transfer->durable = false;
@@ -158,7 +162,7 @@ static void fill_landed(struct transfer *transfer)
     for (unsigned i = 0; i < transfer->page_count; i++)
         fill_frame_landed(transfer, transfer->frames[i]);
     transfer_release(transfer);
-    file_retry(file);
+    file_progress(file); /* not only who waits: a failure may have waited for the last transfer */
 }
 
 /* Adds a page that is not in memory to the fill, if it has a place on the medium that the command can take
