@@ -46,8 +46,8 @@ struct wt_ring {
     uint32_t own, other;
 };
 
-static inline void wt_ring_init(struct wt_ring *ring, struct wt_ring_control *control, void *entries,
-                                uint32_t entry_count, uint32_t entry_bytes)
+static inline void wt_ring_init(struct wt_ring *ring, struct wt_ring_control *control,
+                                void *entries, uint32_t entry_count, uint32_t entry_bytes)
 {
     *ring = (struct wt_ring){.control = control,
                              .entries = entries,

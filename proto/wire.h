@@ -20,21 +20,21 @@
 #endif
 
 #define WT_PROTOCOL_VERSION 1u
-#define WT_HELLO_MAGIC 0x4f4c4c4548545721ull   /* "!WTHELLO" */
-#define WT_WELCOME_MAGIC 0x454d4f434c545721ull /* "!WTLCOME" */
+#define WT_HELLO_MAGIC      0x4f4c4c4548545721ull /* "!WTHELLO" */
+#define WT_WELCOME_MAGIC    0x454d4f434c545721ull /* "!WTLCOME" */
 
-#define WT_SHARDS_MAX 64u
-#define WT_RING_ENTRIES_MIN 8u
+#define WT_SHARDS_MAX           64u
+#define WT_RING_ENTRIES_MIN     8u
 #define WT_RING_ENTRIES_DEFAULT 128u
-#define WT_RING_ENTRIES_MAX 4096u
-#define WT_ARENA_BYTES_MIN (64ull << 10)
-#define WT_ARENA_BYTES_DEFAULT (4ull << 20)
-#define WT_ARENA_BYTES_MAX (1ull << 30)
-#define WT_REQUEST_BYTES_MAX (1u << 20) /* data of one read or write; libwt splits larger calls */
-#define WT_PATH_BYTES_MAX 4096u         /* with no NUL on the wire; as PATH_MAX counts it with one */
-#define WT_NAME_BYTES_MAX 255u
-#define WT_PAGE_BYTES 4096u
-#define WT_REASON_BYTES 160u
+#define WT_RING_ENTRIES_MAX     4096u
+#define WT_ARENA_BYTES_MIN      (64ull << 10)
+#define WT_ARENA_BYTES_DEFAULT  (4ull << 20)
+#define WT_ARENA_BYTES_MAX      (1ull << 30)
+#define WT_REQUEST_BYTES_MAX    (1u << 20) /* data of one read or write; libwt splits larger calls */
+#define WT_PATH_BYTES_MAX       4096u /* with no NUL on the wire; as PATH_MAX counts it with one */
+#define WT_NAME_BYTES_MAX       255u
+#define WT_PAGE_BYTES           4096u
+#define WT_REASON_BYTES         160u
 
 /* Features, offered in hello, granted in welcome (the intersection). None exists yet. */
 #define WT_FEATURES_KNOWN 0ull
@@ -46,8 +46,8 @@ struct wt_hello {
     uint32_t version_min, version_max;
     uint64_t features;
     uint64_t arena_bytes;
-    uint32_t ring_entries; /* a power of two, per ring */
-    uint32_t flags;        /* must be zero */
+    uint32_t ring_entries;     /* a power of two, per ring */
+    uint32_t flags;            /* must be zero */
     uint64_t session_token[2]; /* resuming a session after a restart of the server: zero today */
     uint8_t export_name[64];   /* the export asked for, NUL-padded; empty: the whole volume */
     uint8_t reserved[8];
@@ -94,18 +94,19 @@ _Static_assert(sizeof(struct wt_welcome) == 352, "wt_welcome is on the wire");
 struct wt_region_header {
     _Alignas(64) uint32_t wake_word;
     _Alignas(64) uint32_t client_waiting;
-    _Alignas(64) uint32_t server_gone; /* set by a server that ends the session, before it closes the socket */
+    _Alignas(64) uint32_t
+        server_gone; /* set by a server that ends the session, before it closes the socket */
     uint8_t pad[WT_PAGE_BYTES - 132];
 };
 _Static_assert(sizeof(struct wt_region_header) == WT_PAGE_BYTES, "the header is a page");
 
 enum wt_opcode {
     WT_OP_NOP = 0,
-    WT_OP_OPEN,     /* path; argument = mode | (uint64_t)open flags << 32; -> result handle index */
-    WT_OP_CLOSE,    /* handle */
-    WT_OP_READ,     /* handle, offset, length, arena */
-    WT_OP_WRITE,    /* handle, offset, length, arena, level, flags */
-    WT_OP_SYNC,     /* handle; flags WT_REQUEST_DATASYNC */
+    WT_OP_OPEN,  /* path; argument = mode | (uint64_t)open flags << 32; -> result handle index */
+    WT_OP_CLOSE, /* handle */
+    WT_OP_READ,  /* handle, offset, length, arena */
+    WT_OP_WRITE, /* handle, offset, length, arena, level, flags */
+    WT_OP_SYNC,  /* handle; flags WT_REQUEST_DATASYNC */
     WT_OP_SYNCFS,
     WT_OP_TRUNCATE, /* handle, offset = new size */
     WT_OP_STAT,     /* path; reply struct wt_wire_stat; flags WT_REQUEST_NOFOLLOW */
@@ -131,11 +132,11 @@ enum wt_opcode {
 /* Levels on the wire; 0 in an API call means the session's own. */
 enum wt_wire_level { WT_LEVEL_BEHIND = 1, WT_LEVEL_THROUGH = 2, WT_LEVEL_STABLE = 3 };
 
-#define WT_REQUEST_APPEND (1u << 0)   /* write at the end; the completion's offset says where */
-#define WT_REQUEST_ATOMIC (1u << 1)   /* not yet: -EOPNOTSUPP */
-#define WT_REQUEST_DIRECT (1u << 2)   /* not yet: -EOPNOTSUPP */
-#define WT_REQUEST_DATASYNC (1u << 3)
-#define WT_REQUEST_NOFOLLOW (1u << 4)
+#define WT_REQUEST_APPEND      (1u << 0) /* write at the end; the completion's offset says where */
+#define WT_REQUEST_ATOMIC      (1u << 1) /* not yet: -EOPNOTSUPP */
+#define WT_REQUEST_DIRECT      (1u << 2) /* not yet: -EOPNOTSUPP */
+#define WT_REQUEST_DATASYNC    (1u << 3)
+#define WT_REQUEST_NOFOLLOW    (1u << 4)
 #define WT_REQUEST_FLAGS_KNOWN 0x1fu
 
 #define WT_NO_HANDLE 0xffffffffu

@@ -129,7 +129,8 @@ struct frame *cache_find(struct cache *cache, struct cache_owner *owner, uint64_
  */
 bool cache_reserve(struct cache *cache, size_t count)
 {
-    for (size_t looked = 0; cache->free_count < count && looked < 2 * cache->frame_count; looked++) {
+    for (size_t looked = 0; cache->free_count < count && looked < 2 * cache->frame_count;
+         looked++) {
         struct frame *frame = &cache->frames[cache->hand];
         cache->hand = cache->hand + 1 == cache->frame_count ? 0 : cache->hand + 1;
         if (frame->state != FRAME_CLEAN || frame->pins > 0)
@@ -156,7 +157,8 @@ struct frame *cache_take(struct cache *cache)
     return frame;
 }
 
-void cache_insert(struct cache *cache, struct cache_owner *owner, uint64_t page, struct frame *frame)
+void cache_insert(struct cache *cache, struct cache_owner *owner, uint64_t page,
+                  struct frame *frame)
 {
     struct frame **bucket = bucket_of(cache, owner, page);
     frame->owner = owner;

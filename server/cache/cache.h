@@ -39,7 +39,7 @@ enum frame_state { FRAME_FREE, FRAME_FILLING, FRAME_CLEAN, FRAME_DIRTY, FRAME_WR
 
 /* Whose pages: embedded in the owner. */
 struct cache_owner {
-    struct list frames;    /* frames in the index */
+    struct list frames; /* frames in the index */
     uint64_t frame_count;
 };
 
@@ -51,16 +51,16 @@ struct frame {
     struct cache_owner *owner; /* NULL: not in the index */
     uint64_t page;
     struct frame *hash_next;
-    struct list link; /* free list, or the owner's frames */
+    struct list link;       /* free list, or the owner's frames */
     struct list dirty_link; /* DIRTY: the owner's list of what is to be sent */
     uint32_t pins;
     uint8_t state;
     bool referenced; /* touched since the eviction hand passed */
     /* The file floor's: */
-    bool mapped;       /* block is recorded as this page's place */
-    bool derived;      /* DIRTY: holds bytes of its predecessor */
-    bool durable_wanted; /* DIRTY: somebody needs more than the device's word */
-    uint64_t block;    /* where its data is or goes on the device; 0: nowhere yet */
+    bool mapped;               /* block is recorded as this page's place */
+    bool derived;              /* DIRTY: holds bytes of its predecessor */
+    bool durable_wanted;       /* DIRTY: somebody needs more than the device's word */
+    uint64_t block;            /* where its data is or goes on the device; 0: nowhere yet */
     struct frame *predecessor; /* DIRTY: the older version whose I/O is in flight */
     struct frame *successor;   /* WRITING: the newer version in the index */
     struct frame_waiter *waiters;
@@ -89,7 +89,8 @@ size_t cache_free_frames(const struct cache *cache);
 /* A free frame (the caller has reserved), state set by the caller. */
 struct frame *cache_take(struct cache *cache);
 /* Puts a frame that cache_take gave, or that replaces `old`, into the index. */
-void cache_insert(struct cache *cache, struct cache_owner *owner, uint64_t page, struct frame *frame);
+void cache_insert(struct cache *cache, struct cache_owner *owner, uint64_t page,
+                  struct frame *frame);
 void cache_replace(struct cache *cache, struct frame *old, struct frame *frame);
 /* Out of the index (it may still be under I/O). Does not call owner_empty. */
 void cache_remove(struct cache *cache, struct frame *frame);

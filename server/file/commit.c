@@ -109,8 +109,8 @@ static bool unmap_past_end(struct file *file)
     unmap->file = file;
     unmap->append.done = unmapped_past_end;
     unmap->append.record = unmap->record;
-    unmap->append.record_bytes = (uint32_t)file_encode_unmap(file, unmap->record, sizeof(unmap->record),
-                                                             file_recorded_bytes(file));
+    unmap->append.record_bytes = (uint32_t)file_encode_unmap(
+        file, unmap->record, sizeof(unmap->record), file_recorded_bytes(file));
     unmap->append.frees = true;
     file->operations++;
     file->engine->background_records++;
@@ -293,7 +293,8 @@ static void transfer_durable(struct transfer *transfer)
     struct record_builder builder;
     struct file_operation *last = NULL;
     for (unsigned i = 0; i < transfer->page_count; i++)
-        for (struct frame_waiter *waiter = transfer->frames[i]->waiters; waiter; waiter = waiter->next)
+        for (struct frame_waiter *waiter = transfer->frames[i]->waiters; waiter;
+             waiter = waiter->next)
             waiter->operation->pages_undurable--;
     record_begin(&builder, transfer->record, sizeof(transfer->record),
                  partition_number(file->partition));
@@ -302,7 +303,8 @@ static void transfer_durable(struct transfer *transfer)
     bool grows = ready > file->submitted_bytes;
     if (grows)
         file->submitted_bytes = ready;
-    if (grows || (!file->data && record_used(&builder) > 0)) /* a map alone would make its times 1970 */
+    if (grows ||
+        (!file->data && record_used(&builder) > 0)) /* a map alone would make its times 1970 */
         file_add_state(file, &builder, file->submitted_bytes);
     if (record_used(&builder) == 0) {
         transfer_end(transfer, 0);
@@ -310,9 +312,8 @@ static void transfer_durable(struct transfer *transfer)
     }
     int64_t bytes = record_end(&builder);
     assert(bytes > 0);
-    transfer->append = (struct journal_append){.done = transfer_recorded,
-                                               .record = transfer->record,
-                                               .record_bytes = (uint32_t)bytes};
+    transfer->append = (struct journal_append){
+        .done = transfer_recorded, .record = transfer->record, .record_bytes = (uint32_t)bytes};
     journal_append(file->engine->volume_shard, &transfer->append);
 }
 
@@ -366,8 +367,7 @@ void extenders_advance(struct file *file)
     assert(bytes > 0);
     file->submitted_bytes = ready;
     last->busy = true;
-    last->journal = (struct journal_append){.done = size_recorded,
-                                            .record = last->record,
-                                            .record_bytes = (uint32_t)bytes};
+    last->journal = (struct journal_append){
+        .done = size_recorded, .record = last->record, .record_bytes = (uint32_t)bytes};
     journal_append(file->engine->volume_shard, &last->journal);
 }

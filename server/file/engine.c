@@ -85,7 +85,8 @@ int file_engine_create(const struct file_engine_options *options, struct file_en
     list_init(&engine->active);
     list_init(&engine->syncs);
     list_init(&engine->times_dirty);
-    int error = cache_create(options->cache_bytes / CACHE_PAGE_BYTES, pages_evicted, &engine->cache);
+    int error =
+        cache_create(options->cache_bytes / CACHE_PAGE_BYTES, pages_evicted, &engine->cache);
     if (!error)
         error = allocate_pools(engine);
     if (!error)
@@ -216,8 +217,7 @@ void file_maybe_free(struct file *file)
         !list_empty(&file->dirty))
         return;
     bool owes = !list_empty(&file->times_link) || file->unflushed_writes != file->flushed_writes;
-    if (!file->gone &&
-        (file->error_unseen || (owes && !file->engine->volume_shard->read_only)))
+    if (!file->gone && (file->error_unseen || (owes && !file->engine->volume_shard->read_only)))
         return;
     list_remove(&file->times_link);
     list_remove(&file->dirty_files);
@@ -229,7 +229,7 @@ void file_maybe_free(struct file *file)
     free(file);
 }
 
-void file_handle_init(struct file_handle *handle, struct file *file)
+void open_file_init(struct open_file *handle, struct file *file)
 {
     handle->file = file;
     handle->error_seen = file->error_unseen ? file->error_number - 1 : file->error_number;
@@ -287,11 +287,12 @@ void file_drop_pages(struct file *file, uint64_t first_page)
     }
 }
 
-void file_attributes(struct file_engine *engine, uint64_t ino, uint64_t generation, int64_t birth_ns,
-                     struct file_attributes *attributes)
+void file_attributes(struct file_engine *engine, uint64_t ino, uint64_t generation,
+                     int64_t birth_ns, struct file_attributes *attributes)
 {
     struct file *file = file_find(engine, ino, generation);
-    struct file_data *data = partition_find(volume_partition(engine->volume_shard, ino), ino, generation);
+    struct file_data *data =
+        partition_find(volume_partition(engine->volume_shard, ino), ino, generation);
     attributes->size_bytes = file ? file->visible_bytes : data ? data->size_bytes : 0;
     attributes->blocks = data ? data->extents.block_count : 0;
     attributes->atime_ns = file ? file->atime_ns : data ? data->atime_ns : birth_ns;

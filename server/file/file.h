@@ -27,11 +27,12 @@
 #include "server/base/list.h"
 #include "server/volume/volume.h"
 
-#define FILE_SIZE_BYTES_MAX (1ull << 60)
+#define FILE_SIZE_BYTES_MAX      (1ull << 60)
 #define FILE_OPERATION_BYTES_MAX (1u << 20) /* of one read or write */
-#define FILE_PIN_WORDS 5   /* bits for 256 pages, one more that an unaligned range touches, and a tail */
-#define FILE_RECORD_BYTES 128
-#define FILE_CACHE_BYTES_MIN (4ull << 20)   /* of one shard: two of the largest requests, and room */
+#define FILE_PIN_WORDS \
+    5 /* bits for 256 pages, one more that an unaligned range touches, and a tail */
+#define FILE_RECORD_BYTES    128
+#define FILE_CACHE_BYTES_MIN (4ull << 20) /* of one shard: two of the largest requests, and room */
 
 enum file_kind {
     FILE_READ,
@@ -40,7 +41,7 @@ enum file_kind {
     FILE_SYNC,     /* with the journal and times unless datasync */
     FILE_SYNC_ALL, /* every file of this shard; no file, no handle */
     FILE_SET_TIMES,
-    FILE_DROP,     /* the inode's end is durable: frees all; file_release it in done as usual */
+    FILE_DROP, /* the inode's end is durable: frees all; file_release it in done as usual */
 };
 
 enum file_level { FILE_BEHIND = 1, FILE_THROUGH = 2, FILE_STABLE = 3 }; /* as on the wire */
@@ -49,9 +50,9 @@ struct file;
 struct file_engine;
 
 /* What a session keeps for each open handle of a regular file. */
-struct file_handle {
+struct open_file {
     struct file *file;
-    uint32_t error_seen; /* which of the file's write errors this handle was told of */
+    uint32_t error_seen;     /* which of the file's write errors this handle was told of */
     uint64_t sequential_end; /* where the last read ended, for read-ahead */
 };
 
@@ -63,7 +64,7 @@ struct file_operation {
     bool append;           /* FILE_WRITE: at the end; result_offset tells where */
     bool datasync;         /* FILE_SYNC */
     struct file *file;
-    struct file_handle *handle; /* FILE_READ (read-ahead), FILE_SYNC (errors); may be NULL */
+    struct open_file *handle; /* FILE_READ (read-ahead), FILE_SYNC (errors); may be NULL */
     uint64_t offset;
     uint32_t length_bytes;
     unsigned char *memory;
@@ -130,15 +131,15 @@ struct file *file_acquire(struct file_engine *engine, uint64_t ino, uint64_t gen
                           int64_t birth_ns);
 void file_release(struct file *file);
 /* At open: takes over a write error that nobody was told of yet. */
-void file_handle_init(struct file_handle *handle, struct file *file);
+void open_file_init(struct open_file *handle, struct file *file);
 
 struct file_attributes {
     uint64_t size_bytes, blocks;
     int64_t atime_ns, mtime_ns;
 };
 /* The visible size, and what is allocated. Works for a file that is not in use too. */
-void file_attributes(struct file_engine *engine, uint64_t ino, uint64_t generation, int64_t birth_ns,
-                     struct file_attributes *attributes);
+void file_attributes(struct file_engine *engine, uint64_t ino, uint64_t generation,
+                     int64_t birth_ns, struct file_attributes *attributes);
 
 /* Counters of this shard, never reset. */
 struct file_counters {

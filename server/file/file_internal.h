@@ -37,14 +37,14 @@
 #include "server/cache/cache.h"
 #include "server/file/file.h"
 
-#define FILE_OPERATIONS_MAX 8192u
-#define FILE_TRANSFERS_MAX 256u
-#define FILE_FILLS_MAX 64u        /* of them for reads: writes always find one */
-#define FILE_TABLE_BUCKETS 65536u
-#define TRANSFER_PAGES_MAX 257u   /* of one run: the largest request, unaligned */
-#define TRANSFER_PIECES_MAX 16u
+#define FILE_OPERATIONS_MAX   8192u
+#define FILE_TRANSFERS_MAX    256u
+#define FILE_FILLS_MAX        64u /* of them for reads: writes always find one */
+#define FILE_TABLE_BUCKETS    65536u
+#define TRANSFER_PAGES_MAX    257u /* of one run: the largest request, unaligned */
+#define TRANSFER_PIECES_MAX   16u
 #define TRANSFER_RECORD_BYTES 1024u
-#define READ_AHEAD_PAGES 32u
+#define READ_AHEAD_PAGES      32u
 /* Durable writes in flight from which a shared flush costs less than FUA on each. */
 #define FILE_FUA_DEPTH_MAX 64u
 
@@ -55,9 +55,9 @@ struct frame_waiter {
 
 enum operation_stage {
     STAGE_FREE,
-    STAGE_NEW,      /* taken, not submitted */
-    STAGE_WAITING,  /* in the file's waiting list */
-    STAGE_APPLIED,  /* writes: in frames; others: the record is on its way */
+    STAGE_NEW,     /* taken, not submitted */
+    STAGE_WAITING, /* in the file's waiting list */
+    STAGE_APPLIED, /* writes: in frames; others: the record is on its way */
 };
 
 struct file {
@@ -67,10 +67,10 @@ struct file {
     uint64_t ino, generation;
     int64_t birth_ns;
     struct partition *partition;
-    struct file_data *data;  /* what is recorded; NULL: nothing yet */
-    uint32_t references;     /* file_acquire */
-    uint32_t operations;     /* submitted, not finished */
-    uint32_t transfers;      /* reads and writes in flight */
+    struct file_data *data; /* what is recorded; NULL: nothing yet */
+    uint32_t references;    /* file_acquire */
+    uint32_t operations;    /* submitted, not finished */
+    uint32_t transfers;     /* reads and writes in flight */
     uint64_t visible_bytes, accepted_bytes, submitted_bytes;
     struct list waiting;     /* operations in the order they came, not applied */
     struct list extenders;   /* applied, size not recorded; in the order they were applied */
@@ -82,7 +82,7 @@ struct file {
     bool failing; /* see above */
     bool repairing;
     bool retrying, retry_again;
-    bool gone;    /* dropped: freed with the last reference */
+    bool gone; /* dropped: freed with the last reference */
     uint32_t error_number;
     int error;
     bool error_unseen;
@@ -128,9 +128,10 @@ struct file_engine {
     size_t free_waiter_count, waiter_count, waiters_made;
     unsigned operations_made, transfers_made;
     struct list dirty_files;
-    struct list frame_queue;  /* operations that wait for frames, transfers or waiters; first come first */
-    struct list active;       /* unfinished writes of all files, oldest first */
-    struct list syncs;        /* FILE_SYNC_ALL, oldest first */
+    struct list
+        frame_queue; /* operations that wait for frames, transfers or waiters; first come first */
+    struct list active; /* unfinished writes of all files, oldest first */
+    struct list syncs;  /* FILE_SYNC_ALL, oldest first */
     struct list times_dirty;
     uint64_t next_ticket;
     uint32_t operations_in_use, background_records;
@@ -182,10 +183,12 @@ void sync_attempt(struct file_operation *operation);
 void sync_all_progress(struct file_engine *engine);
 
 /* A record with the file's state: this size, the times as they are now. Bytes, or a negative errno. */
-int64_t file_encode_state(struct file *file, void *buffer, size_t capacity_bytes, uint64_t size_bytes);
+int64_t file_encode_state(struct file *file, void *buffer, size_t capacity_bytes,
+                          uint64_t size_bytes);
 void file_add_state(struct file *file, struct record_builder *builder, uint64_t size_bytes);
 /* The same, and nothing is mapped past that size. */
-int64_t file_encode_unmap(struct file *file, void *buffer, size_t capacity_bytes, uint64_t size_bytes);
+int64_t file_encode_unmap(struct file *file, void *buffer, size_t capacity_bytes,
+                          uint64_t size_bytes);
 /* Applies a record of this file that is durable now. A failure (no memory) makes the volume fail: memory
  * would differ from the journal. */
 void file_apply_record(struct file *file, const void *record);
@@ -194,8 +197,8 @@ void file_apply_record(struct file *file, const void *record);
 /* Starts reading the pages that the operation needs and that are not there, and waits with others for those
  * that are on their way: fills_pending tells. `ahead` more pages may be read after the last. False: no
  * transfer, frame or waiter is free. */
-bool fill_missing(struct file_operation *operation, bool (*needed)(const struct file_operation *, uint64_t),
-                  unsigned ahead);
+bool fill_missing(struct file_operation *operation,
+                  bool (*needed)(const struct file_operation *, uint64_t), unsigned ahead);
 void transfer_release(struct transfer *transfer);
 /* The file has frames to send. */
 void file_mark_dirty(struct file *file);

@@ -98,8 +98,8 @@ void operation_pin_present(struct file_operation *operation)
 {
     struct file *file = operation->file;
     for (uint64_t i = 0; i < operation_pages(operation); i++) {
-        struct frame *frame = cache_find(operation->engine->cache, &file->pages,
-                                         operation_page(operation, i));
+        struct frame *frame =
+            cache_find(operation->engine->cache, &file->pages, operation_page(operation, i));
         if (frame && frame->state != FRAME_FILLING)
             operation_pin(operation, i, frame);
     }
@@ -285,7 +285,8 @@ void engine_serve_queue(struct file_engine *engine)
         struct file *file = first->file;
         if (first->busy || first->fills_pending)
             return;
-        if (blocked(first)) { /* since it queued; perhaps by one behind it. file_retry brings it back */
+        if (blocked(
+                first)) { /* since it queued; perhaps by one behind it. file_retry brings it back */
             list_remove(link);
             continue;
         }

@@ -6,7 +6,7 @@
 #include "server/file/file_internal.h"
 
 #define ATIME_INTERVAL_NS (24 * 3600 * 1000000000ll)
-#define ATIME_LOOK_EVERY 256u /* reads between two looks at the clock for the daily update */
+#define ATIME_LOOK_EVERY  256u /* reads between two looks at the clock for the daily update */
 
 /* Every page of a read that is not a hole is needed: the range was clipped to the visible size. */
 static bool needed(const struct file_operation *operation, uint64_t page)
@@ -82,7 +82,8 @@ void read_attempt(struct file_operation *operation)
     uint64_t length = left < operation->length_bytes ? left : operation->length_bytes;
     operation->first_page = operation->offset >> CACHE_PAGE_SHIFT;
     operation->page_count =
-        length ? ((operation->offset + length - 1) >> CACHE_PAGE_SHIFT) - operation->first_page + 1 : 0;
+        length ? ((operation->offset + length - 1) >> CACHE_PAGE_SHIFT) - operation->first_page + 1
+               : 0;
     if (!fill_missing(operation, needed, sequential(operation) ? READ_AHEAD_PAGES : 0)) {
         operation_wait_for_frames(operation);
         return;

@@ -21,7 +21,8 @@ void file_add_state(struct file *file, struct record_builder *builder, uint64_t 
     list_remove(&file->times_link);
 }
 
-int64_t file_encode_state(struct file *file, void *buffer, size_t capacity_bytes, uint64_t size_bytes)
+int64_t file_encode_state(struct file *file, void *buffer, size_t capacity_bytes,
+                          uint64_t size_bytes)
 {
     struct record_builder builder;
     record_begin(&builder, buffer, capacity_bytes, partition_number(file->partition));
@@ -29,7 +30,8 @@ int64_t file_encode_state(struct file *file, void *buffer, size_t capacity_bytes
     return record_end(&builder);
 }
 
-int64_t file_encode_unmap(struct file *file, void *buffer, size_t capacity_bytes, uint64_t size_bytes)
+int64_t file_encode_unmap(struct file *file, void *buffer, size_t capacity_bytes,
+                          uint64_t size_bytes)
 {
     struct record_builder builder;
     uint64_t first = (size_bytes + CACHE_PAGE_BYTES - 1) >> CACHE_PAGE_SHIFT;
@@ -81,10 +83,8 @@ static void append_own_record(struct file_operation *operation, int64_t bytes, b
     assert(bytes > 0);
     operation->busy = true;
     operation->stage = STAGE_APPLIED;
-    operation->journal = (struct journal_append){.done = done,
-                                                 .record = operation->record,
-                                                 .record_bytes = (uint32_t)bytes,
-                                                 .frees = frees};
+    operation->journal = (struct journal_append){
+        .done = done, .record = operation->record, .record_bytes = (uint32_t)bytes, .frees = frees};
     journal_append(operation->engine->volume_shard, &operation->journal);
 }
 
@@ -100,7 +100,8 @@ static void truncated(struct journal_append *append)
     file_apply_record(file, operation->record);
     uint64_t size = operation->offset, within = size % CACHE_PAGE_BYTES;
     file_drop_pages(file, (size + CACHE_PAGE_BYTES - 1) >> CACHE_PAGE_SHIFT);
-    struct frame *last = cache_find(operation->engine->cache, &file->pages, size >> CACHE_PAGE_SHIFT);
+    struct frame *last =
+        cache_find(operation->engine->cache, &file->pages, size >> CACHE_PAGE_SHIFT);
     if (within && last)
         memset(last->data + within, 0, CACHE_PAGE_BYTES - within); /* invariant Z */
     file->visible_bytes = file->accepted_bytes = file->submitted_bytes = size;
@@ -118,10 +119,10 @@ static void truncate(struct file_operation *operation)
     }
     file->mtime_ns = clock_realtime_ns();
     operation->engine->counters.truncates++;
-    append_own_record(operation,
-                      file_encode_unmap(file, operation->record, sizeof(operation->record),
-                                        operation->offset),
-                      true, truncated);
+    append_own_record(
+        operation,
+        file_encode_unmap(file, operation->record, sizeof(operation->record), operation->offset),
+        true, truncated);
 }
 
 static void drop(struct file_operation *operation)

@@ -10,7 +10,8 @@
 
 enum sync_stage { SYNC_DRAIN, SYNC_FLUSHED, SYNC_RECORDED };
 
-static bool writes_before(const struct list *active, const struct file_operation *sync, bool of_file)
+static bool writes_before(const struct list *active, const struct file_operation *sync,
+                          bool of_file)
 {
     if (list_empty(active))
         return false;
@@ -67,7 +68,7 @@ static void recorded(struct journal_append *append)
 static int error_for(struct file_operation *operation)
 {
     struct file *file = operation->file;
-    struct file_handle *handle = operation->handle;
+    struct open_file *handle = operation->handle;
     if (operation->error || !handle || handle->error_seen == file->error_number)
         return operation->error;
     handle->error_seen = file->error_number;
@@ -144,8 +145,8 @@ static void record_times(struct file_engine *engine)
         struct times_record *times = calloc(1, sizeof(*times));
         if (!times)
             return;
-        int64_t bytes = file_encode_state(file, times->record, sizeof(times->record),
-                                          file->submitted_bytes);
+        int64_t bytes =
+            file_encode_state(file, times->record, sizeof(times->record), file->submitted_bytes);
         assert(bytes > 0);
         times->file = file;
         times->append = (struct journal_append){

@@ -43,7 +43,8 @@ void transfer_release(struct transfer *transfer)
 }
 
 /* Whether the frame's block goes on with the last piece's command, within the device's limits. */
-static bool continues(const struct transfer *transfer, const struct frame *frame, bool *same_segment)
+static bool continues(const struct transfer *transfer, const struct frame *frame,
+                      bool *same_segment)
 {
     *same_segment = false;
     if (transfer->piece_count == 0)
@@ -339,7 +340,8 @@ static bool send_file(struct file *file, unsigned *sent)
         ++*sent;
         send_run(transfer, frame);
     }
-    list_remove(&file->dirty_files); /* what is left waits for its predecessors, which mark it again */
+    list_remove(
+        &file->dirty_files); /* what is left waits for its predecessors, which mark it again */
     return true;
 }
 

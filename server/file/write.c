@@ -56,7 +56,8 @@ static int compute_range(struct file_operation *operation)
     /* Not only when it moves the accepted size: until the size is recorded, a crash would take these bytes. */
     operation->extends = operation->end_bytes > file_recorded_bytes(file);
     operation->has_tail = false;
-    if (operation->end_bytes > file->accepted_bytes && file->accepted_bytes % CACHE_PAGE_BYTES != 0) {
+    if (operation->end_bytes > file->accepted_bytes &&
+        file->accepted_bytes % CACHE_PAGE_BYTES != 0) {
         uint64_t tail = file->accepted_bytes >> CACHE_PAGE_SHIFT, block, run;
         bool inside = operation->page_count > 0 && tail >= operation->first_page;
         operation->tail_page = tail;
@@ -181,8 +182,8 @@ static int place_pages(struct file_operation *operation, struct space_piece *pie
 }
 
 /* The frame the write goes into: the one in the index where its data may change, else a new version. */
-static struct frame *frame_for_write(struct file_operation *operation, uint64_t page, uint64_t block,
-                                     bool mapped)
+static struct frame *frame_for_write(struct file_operation *operation, uint64_t page,
+                                     uint64_t block, bool mapped)
 {
     struct file_engine *engine = operation->engine;
     struct cache *cache = engine->cache;

@@ -11,7 +11,7 @@
  * open on its way, a handle, a close on its way.
  */
 #include <errno.h>
-#include <linux/fcntl.h> /* not fcntl.h: that has a struct file_handle of its own */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -151,7 +151,7 @@ static int install(struct name_close *notice)
         return error;
     /* Only now: it takes over an error that a refused handle would never tell. */
     if (notice->file)
-        file_handle_init(&session_handle_find(queue, index, generation)->file, notice->file);
+        open_file_init(&session_handle_find(queue, index, generation)->file, notice->file);
     notice->file = NULL;
     notice->request = NULL;
     request->result = index;

@@ -6,7 +6,7 @@
  * completion with an errno; nothing here asserts what a client says.
  */
 #include <errno.h>
-#include <linux/fcntl.h> /* not <fcntl.h>: its struct file_handle is another one */
+#include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
 

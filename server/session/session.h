@@ -68,7 +68,7 @@ struct session_handle {
     uint32_t in_flight; /* requests that use it; a close waits for them */
     bool closing;
     struct session_request *close_request; /* waits for in_flight to be 0; NULL: the session ends */
-    struct file_handle file;               /* regular files */
+    struct open_file file;                 /* regular files */
     /* name_*.c's: made at open, given back by session_handle_closed, so that a close cannot fail. */
     struct name_close *close_notice;
 };
@@ -144,7 +144,7 @@ struct session_shard {
     struct list free_requests;
     struct session_request *requests;
     uint32_t request_count, requests_made, requests_in_use; /* made: touched so far */
-    struct list sessions; /* names shard: all of them */
+    struct list sessions;                                   /* names shard: all of them */
     uint32_t session_count;
     uint64_t spin_ns;         /* how long a queue stays polled without work; adapts */
     uint64_t now_ns;          /* the clock as asked in this step; 0: not asked */

@@ -19,16 +19,16 @@
 #include <stdint.h>
 
 #define VOLUME_FORMAT_VERSION 1u
-#define VOLUME_MAGIC "WTVOLUME"
-#define VOLUME_BLOCK_BYTES 4096u
-#define VOLUME_BLOCK_SHIFT 12
-#define VOLUME_EDGE_BYTES (1ull << 20)
-#define SUPERBLOCK_OFFSET (64ull << 10)
-#define VOLUME_BYTES_MIN (64ull << 20)
-#define VOLUME_BYTES_MAX (1ull << 60)
-#define VOLUME_PARTITIONS 16u     /* made by this mkfs; at most VOLUME_PARTITIONS_MAX are opened */
+#define VOLUME_MAGIC          "WTVOLUME"
+#define VOLUME_BLOCK_BYTES    4096u
+#define VOLUME_BLOCK_SHIFT    12
+#define VOLUME_EDGE_BYTES     (1ull << 20)
+#define SUPERBLOCK_OFFSET     (64ull << 10)
+#define VOLUME_BYTES_MIN      (64ull << 20)
+#define VOLUME_BYTES_MAX      (1ull << 60)
+#define VOLUME_PARTITIONS     16u /* made by this mkfs; at most VOLUME_PARTITIONS_MAX are opened */
 #define VOLUME_PARTITIONS_MAX 64u /* also the largest number of shards */
-#define VOLUME_ROOT_INO 1u
+#define VOLUME_ROOT_INO       1u
 
 #define SUPERBLOCK_SPARSE 1u /* the image was not written in full by mkfs */
 
@@ -39,12 +39,13 @@ struct superblock {
     uint64_t generation; /* of this superblock: higher is newer */
     uint64_t size_bytes;
     uint32_t block_bytes, partition_count;
-    uint64_t journal_offset, journal_bytes; /* the ring; JOURNAL_BLOCK_BYTES_MAX of slack follow it */
+    uint64_t journal_offset,
+        journal_bytes; /* the ring; JOURNAL_BLOCK_BYTES_MAX of slack follow it */
     uint64_t metadata_offset;
     uint32_t segment_bytes, segment_count;
     uint64_t data_offset, group_bytes; /* partition_count groups; the last one may be longer */
     uint64_t data_bytes;
-    uint64_t epoch;       /* the newest epoch ever claimed; durable before anything is written in it */
+    uint64_t epoch; /* the newest epoch ever claimed; durable before anything is written in it */
     uint32_t clean_stop;  /* 1: the last stop wrote a checkpoint and nothing came after */
     uint32_t start_chain; /* chain field that the block at the start must carry */
     /* Where replay starts: the first journal block, in which epoch, at which place in the ring. Blocks of
@@ -68,7 +69,7 @@ _Static_assert(sizeof(struct superblock) == 4096, "a superblock is a block");
  * One (epoch, sequence) is never written twice with different bytes: an epoch is claimed in both
  * superblocks before its first block, and sequences only grow.
  */
-#define JOURNAL_MAGIC 0x4c4e524au /* "JRNL" */
+#define JOURNAL_MAGIC           0x4c4e524au /* "JRNL" */
 #define JOURNAL_BLOCK_BYTES_MAX (256u << 10)
 
 struct journal_block {

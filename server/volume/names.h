@@ -29,13 +29,14 @@
 #include "server/volume/record.h"
 
 /* Measured: allocator rounding, hash buckets and the directory's index included. */
-#define NAMES_INODE_MEMORY_BYTES     128u
-#define NAMES_DIRECTORY_MEMORY_BYTES 64u /* more, for a directory; a symlink: its target's length more */
-#define NAMES_ENTRY_MEMORY_BYTES     72u
+#define NAMES_INODE_MEMORY_BYTES 128u
+#define NAMES_DIRECTORY_MEMORY_BYTES \
+    64u /* more, for a directory; a symlink: its target's length more */
+#define NAMES_ENTRY_MEMORY_BYTES 72u
 
-#define NAMES_LINKS_MAX 65000u
-#define NAMES_SYMLINKS_MAX 40u
-#define NAMES_GROUPS_MAX 256u
+#define NAMES_LINKS_MAX      65000u
+#define NAMES_SYMLINKS_MAX   40u
+#define NAMES_GROUPS_MAX     256u
 #define NAMES_PATH_BYTES_MAX 4095u
 #define NAMES_NAME_BYTES_MAX 255u
 /* Room for the largest record an operation builds. */
@@ -85,7 +86,8 @@ int names_apply(struct names *names, const struct record_header *record);
 int names_serialise(struct names *names, struct image_sink *sink);
 /* After replay: every inode has a name or is the root, link counts agree, no directory is unreachable. Each
  * finding is a line; returns how many. Orphans that replay left are not findings: they are dropped. */
-unsigned names_verify(struct names *names, void (*say)(void *context, const char *line), void *context);
+unsigned names_verify(struct names *names, void (*say)(void *context, const char *line),
+                      void *context);
 
 struct name_inode *names_inode(struct names *names, uint64_t ino); /* NULL: none */
 struct name_entry *names_find(struct names *names, struct name_inode *directory, const char *name,
@@ -99,16 +101,17 @@ uint64_t names_entry_count(const struct name_inode *directory);
 int names_permitted(const struct credentials *who, const struct name_inode *inode, int want);
 
 #define NAMES_NOFOLLOW 1u /* a symlink as the last component is the result itself */
-#define NAMES_PARENT 2u   /* the last component need not exist */
+#define NAMES_PARENT   2u /* the last component need not exist */
 
 struct names_place {
     struct name_inode *parent; /* the directory of the last component; NULL for the root itself */
-    struct name_entry *entry;  /* NULL: no such name (only with NAMES_PARENT), or root, "." or ".." */
-    struct name_inode *inode;  /* NULL: no such name */
-    const char *name;          /* the last component; points into `buffer` */
+    struct name_entry
+        *entry; /* NULL: no such name (only with NAMES_PARENT), or root, "." or ".." */
+    struct name_inode *inode; /* NULL: no such name */
+    const char *name;         /* the last component; points into `buffer` */
     size_t name_bytes;
-    bool must_be_directory;          /* there was a trailing slash */
-    bool dot;                        /* the last component was "." or ".." (or there was none) */
+    bool must_be_directory; /* there was a trailing slash */
+    bool dot;               /* the last component was "." or ".." (or there was none) */
     char buffer[NAMES_PATH_BYTES_MAX + 1]; /* the path after symlinks were put in */
 };
 
@@ -125,10 +128,10 @@ struct names_change {
     uint64_t epoch;
     void *buffer;
     size_t record_bytes;
-    uint64_t ino;       /* out: the inode made or changed */
-    uint64_t gone_ino;  /* out: an inode that lost its last name (0: none); */
+    uint64_t ino;      /* out: the inode made or changed */
+    uint64_t gone_ino; /* out: an inode that lost its last name (0: none); */
     uint64_t gone_generation;
-    bool gone_is_open;  /* out: ... and is still open: its data goes at the last close */
+    bool gone_is_open; /* out: ... and is still open: its data goes at the last close */
 };
 
 /* mode carries the type (S_IFREG, S_IFDIR, S_IFLNK) and permissions (the umask already applied); setgid

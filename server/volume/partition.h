@@ -45,8 +45,8 @@ void partition_drop(struct partition *partition, struct file_data *data, extent_
                     void *context);
 
 /* Calls visit for each file; visit may drop the one it was given. */
-void partition_each(struct partition *partition, void (*visit)(void *context, struct file_data *data),
-                    void *context);
+void partition_each(struct partition *partition,
+                    void (*visit)(void *context, struct file_data *data), void *context);
 
 /*
  * Serialises everything as records, each at most RECORD_BYTES_MAX, into places the sink gives. names.h uses

@@ -19,10 +19,10 @@
 #include <stdint.h>
 
 /* The partition number of names (inodes and directory entries), and of the journal's own records. */
-#define PARTITION_NAMES 0xfffeu
+#define PARTITION_NAMES   0xfffeu
 #define PARTITION_JOURNAL 0xffffu
 
-#define RECORD_BYTES_MAX (64u << 10)
+#define RECORD_BYTES_MAX    (64u << 10)
 #define RECORD_CARRIES_DATA 1u
 
 struct record_header {
@@ -33,18 +33,18 @@ struct record_header {
 _Static_assert(sizeof(struct record_header) == 16, "record_header is on the medium");
 
 enum item_kind {
-    ITEM_INODE = 1,    /* names: this inode exists, with these attributes */
-    ITEM_INODE_GONE,   /* names: it does not exist any more */
-    ITEM_ENTRY,        /* names: this name in this directory is that inode */
-    ITEM_ENTRY_GONE,   /* names: there is no such name */
-    ITEM_NEXT_INO,     /* names: the lowest number never given out */
-    ITEM_FILE,         /* data: this file has this size and these times */
-    ITEM_MAP,          /* data: these logical blocks are there (what they were before is freed) */
-    ITEM_UNMAP,        /* data: these logical blocks are a hole (what they were before is freed) */
-    ITEM_FILE_GONE,    /* data: nothing is left of this file (images never hold it) */
-    ITEM_ROOT,         /* journal: the checkpoint of a partition */
-    ITEM_VOID,         /* journal: reserved for one trip; refused */
-    ITEM_SETTLED,      /* journal: reserved for one trip; refused */
+    ITEM_INODE = 1,  /* names: this inode exists, with these attributes */
+    ITEM_INODE_GONE, /* names: it does not exist any more */
+    ITEM_ENTRY,      /* names: this name in this directory is that inode */
+    ITEM_ENTRY_GONE, /* names: there is no such name */
+    ITEM_NEXT_INO,   /* names: the lowest number never given out */
+    ITEM_FILE,       /* data: this file has this size and these times */
+    ITEM_MAP,        /* data: these logical blocks are there (what they were before is freed) */
+    ITEM_UNMAP,      /* data: these logical blocks are a hole (what they were before is freed) */
+    ITEM_FILE_GONE,  /* data: nothing is left of this file (images never hold it) */
+    ITEM_ROOT,       /* journal: the checkpoint of a partition */
+    ITEM_VOID,       /* journal: reserved for one trip; refused */
+    ITEM_SETTLED,    /* journal: reserved for one trip; refused */
 };
 
 /* Every item starts with this; bytes counts it all and is a multiple of 8. */
@@ -132,8 +132,8 @@ struct record_builder {
 void record_begin(struct record_builder *builder, void *buffer, size_t capacity_bytes,
                   uint16_t partition);
 /* Appends `item` (item_bytes, header filled in but for bytes) and `tail_bytes` more, padded with zeros. */
-void record_add(struct record_builder *builder, const void *item, size_t item_bytes, const void *tail,
-                size_t tail_bytes);
+void record_add(struct record_builder *builder, const void *item, size_t item_bytes,
+                const void *tail, size_t tail_bytes);
 /* Bytes of the finished record, or a negative errno. */
 int64_t record_end(struct record_builder *builder);
 /* Items so far; a record without items need not be written. */
@@ -144,6 +144,7 @@ size_t record_used(const struct record_builder *builder);
 int record_next(const void *bytes, size_t size_bytes, size_t *offset,
                 const struct record_header **record);
 /* Walks the items of a checked record; each is at least as long as its kind demands, its tail included. */
-int record_item(const struct record_header *record, size_t *offset, const struct item_header **item);
+int record_item(const struct record_header *record, size_t *offset,
+                const struct item_header **item);
 
 #endif

@@ -202,7 +202,7 @@ static void drop_garbage(void *context, struct file_data *data)
 /* Reserves one extent, which may reach over groups. -ENOMEM: the blocks would look free, so the volume must
  * not open. */
 static int reserve(struct replay *replay, const struct file_data *data, uint64_t physical,
-                    uint64_t blocks)
+                   uint64_t blocks)
 {
     const struct space_layout *layout = &replay->layout;
     if (physical < layout->first_block || blocks > layout->block_count ||

@@ -28,7 +28,8 @@ struct space;       /* a shard's groups */
 
 /* A group as found at open: first block and length, all free; then space_group_reserve for each mapped
  * extent: -EEXIST when a block is mapped twice (damage). One thread. */
-int space_group_create(unsigned number, uint64_t first_block, uint64_t blocks, struct space_group **group);
+int space_group_create(unsigned number, uint64_t first_block, uint64_t blocks,
+                       struct space_group **group);
 void space_group_destroy(struct space_group *group);
 int space_group_reserve(struct space_group *group, uint64_t physical, uint64_t blocks);
 uint64_t space_group_free_blocks(const struct space_group *group);

@@ -43,9 +43,10 @@ struct volume_shard {
 };
 
 struct volume_options {
-    struct device *device;       /* claimed; stays the caller's */
-    struct post_office *office;  /* its number of shards is the volume's */
-    uint64_t metadata_bytes_max; /* memory for names and maps: past it -ENOSPC; a volume that needs more is
+    struct device *device;      /* claimed; stays the caller's */
+    struct post_office *office; /* its number of shards is the volume's */
+    uint64_t
+        metadata_bytes_max; /* memory for names and maps: past it -ENOSPC; a volume that needs more is
                                     not opened (both figures named) */
 };
 
@@ -80,7 +81,8 @@ static inline unsigned volume_route_partition(uint32_t partition_count, uint64_t
 {
     return (unsigned)(ino % partition_count);
 }
-unsigned volume_route(const struct volume *volume, uint64_t ino); /* the shard that owns a file's data */
+unsigned volume_route(const struct volume *volume,
+                      uint64_t ino); /* the shard that owns a file's data */
 /* A partition owned by this shard. */
 struct partition *volume_partition(struct volume_shard *shard, uint64_t ino);
 /* On the names shard only. */
@@ -132,13 +134,15 @@ void volume_fail(struct volume_shard *shard, int error);
 
 /* On the journal shard, once, when all shards are drained: checkpoint of everything, clean mark. done gets
  * 0 or an error (a read-only volume: -EROFS and nothing is written). Shards must keep stepping until then. */
-void volume_stop(struct volume_shard *shard, void (*done)(void *context, int result), void *context);
+void volume_stop(struct volume_shard *shard, void (*done)(void *context, int result),
+                 void *context);
 
 /* Any shard, for stats and statvfs; own shard's part only. */
 struct volume_figures {
     uint64_t free_blocks, data_blocks; /* data_blocks: of the whole volume */
     uint64_t files, extents, metadata_bytes;
-    uint64_t journal_blocks, journal_records, journal_bytes_used, checkpoints; /* journal shard only */
+    uint64_t journal_blocks, journal_records, journal_bytes_used,
+        checkpoints; /* journal shard only */
     uint64_t flushes_asked;
 };
 void volume_figures(struct volume_shard *shard, struct volume_figures *figures);

@@ -24,16 +24,16 @@
 #include <unistd.h>
 #include <wt.h>
 
-#define CLIENTS 8
-#define DEPTH 32
-#define CELL_BYTES 1000
-#define CELL_WORDS (CELL_BYTES / 8)
-#define BLOCK_BYTES 4096
-#define CELLS 4096 /* of one file */
-#define OWN_FILES 2
-#define SHARED_FILES 2
-#define FILES (OWN_FILES + SHARED_FILES)
-#define RUN_CELLS 32 /* the longest request, in cells */
+#define CLIENTS          8
+#define DEPTH            32
+#define CELL_BYTES       1000
+#define CELL_WORDS       (CELL_BYTES / 8)
+#define BLOCK_BYTES      4096
+#define CELLS            4096 /* of one file */
+#define OWN_FILES        2
+#define SHARED_FILES     2
+#define FILES            (OWN_FILES + SHARED_FILES)
+#define RUN_CELLS        32 /* the longest request, in cells */
 #define EXIT_SERVER_GONE 3
 
 struct ledger {
@@ -91,8 +91,8 @@ static void fill(uint64_t *words, int owner, int file, unsigned cell, uint64_t v
 }
 
 /* 0, or why the bytes are not a version of this cell between low and high. */
-static const char *judge(const unsigned char *bytes, int owner, int file, unsigned cell, uint64_t low,
-                         uint64_t high, uint64_t *found)
+static const char *judge(const unsigned char *bytes, int owner, int file, unsigned cell,
+                         uint64_t low, uint64_t high, uint64_t *found)
 {
     uint64_t words[CELL_WORDS], right[CELL_WORDS];
     memcpy(words, bytes, CELL_BYTES);
@@ -108,10 +108,11 @@ static const char *judge(const unsigned char *bytes, int owner, int file, unsign
     return words[0] > high ? "never written" : NULL;
 }
 
-static void complain(const char *why, int owner, int file, unsigned cell, uint64_t found, uint64_t low,
-                     uint64_t high)
+static void complain(const char *why, int owner, int file, unsigned cell, uint64_t found,
+                     uint64_t low, uint64_t high)
 {
-    printf("client %d: file %d cell %u of client %d is %s: found version %llu, expected %llu to %llu\n",
+    printf("client %d: file %d cell %u of client %d is %s: found version %llu, expected %llu to "
+           "%llu\n",
            self, file, cell, owner, why, (unsigned long long)found, (unsigned long long)low,
            (unsigned long long)high);
 }
@@ -135,8 +136,8 @@ static int open_ledgers(const char *directory)
         int descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
         if (descriptor < 0 || ftruncate(descriptor, sizeof(struct ledger)) < 0)
             return -errno;
-        ledgers[client] = mmap(NULL, sizeof(struct ledger), PROT_READ | PROT_WRITE, MAP_SHARED,
-                               descriptor, 0);
+        ledgers[client] =
+            mmap(NULL, sizeof(struct ledger), PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
         close(descriptor);
         if (ledgers[client] == MAP_FAILED)
             return -errno;
@@ -199,8 +200,8 @@ static int prepare(struct slot *slot, uint64_t id)
     int levels[] = {WT_BEHIND, WT_THROUGH, WT_STABLE};
     int level = levels[next_random() % 3];
     slot->stable = level == WT_STABLE;
-    return wt_prep_write(session, handles[slot->file], slot->buffer, slot->count * CELL_BYTES, offset,
-                         level, id);
+    return wt_prep_write(session, handles[slot->file], slot->buffer, slot->count * CELL_BYTES,
+                         offset, level, id);
 }
 
 static int finish_read(const struct slot *slot, int64_t result)
@@ -272,7 +273,8 @@ static int work_loop(time_t seconds)
             in_flight--;
         }
         clock_gettime(CLOCK_MONOTONIC, &now);
-        time_left = now.tv_sec < end.tv_sec || (now.tv_sec == end.tv_sec && now.tv_nsec < end.tv_nsec);
+        time_left =
+            now.tv_sec < end.tv_sec || (now.tv_sec == end.tv_sec && now.tv_nsec < end.tv_nsec);
     }
     return 0;
 }
@@ -302,8 +304,8 @@ static int work(const char *directory, int client, time_t seconds)
         free(slots[i].buffer);
         free(slots[i].snapshot);
     }
-    if (error == -EREMOTEIO || error == -ENOTCONN || error == -ECONNREFUSED || error == -ECONNRESET ||
-        error == -ENOENT)
+    if (error == -EREMOTEIO || error == -ENOTCONN || error == -ECONNREFUSED ||
+        error == -ECONNRESET || error == -ENOENT)
         return EXIT_SERVER_GONE;
     if (error)
         printf("client %d: %s\n", client, strerror(-error));
@@ -314,8 +316,8 @@ static int work(const char *directory, int client, time_t seconds)
  * After a crash, of a write that was never acknowledged each block is old or new: the two parts of a cell that
  * crosses a block boundary may be of different versions, each one of those that are allowed.
  */
-static bool torn_as_allowed(const unsigned char *bytes, int owner, int file, unsigned cell, uint64_t low,
-                            uint64_t high)
+static bool torn_as_allowed(const unsigned char *bytes, int owner, int file, unsigned cell,
+                            uint64_t low, uint64_t high)
 {
     size_t start = (size_t)cell * CELL_BYTES;
     size_t first = BLOCK_BYTES - start % BLOCK_BYTES;
@@ -327,7 +329,8 @@ static bool torn_as_allowed(const unsigned char *bytes, int owner, int file, uns
         if (version > 0)
             fill(right, owner, file, cell, version);
         first_right |= memcmp(bytes, right, first) == 0;
-        second_right |= memcmp(bytes + first, (unsigned char *)right + first, CELL_BYTES - first) == 0;
+        second_right |=
+            memcmp(bytes + first, (unsigned char *)right + first, CELL_BYTES - first) == 0;
     }
     return first_right && second_right;
 }

@@ -4,7 +4,7 @@
 #include "tests/sim/actor.h"
 
 #include <errno.h>
-#include <linux/fcntl.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #define NAMES_USED           8u

@@ -1,6 +1,6 @@
 #include "tests/sim/life.h"
 
-#include <linux/fcntl.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 

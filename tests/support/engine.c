@@ -237,7 +237,7 @@ static void open_file(struct engine_file *file)
 {
     file->file = file_acquire(file->shard, file->ino, file->generation, 0);
     must(file->file);
-    file_handle_init(&file->handle, file->file);
+    open_file_init(&file->handle, file->file);
 }
 
 void engine_open(struct engine *engine, struct engine_file *file, const char *name)

@@ -41,7 +41,7 @@ struct engine_file {
     struct engine *engine;
     struct file_engine *shard;
     struct file *file;
-    struct file_handle handle;
+    struct open_file handle;
     uint64_t ino, generation;
 };
 
