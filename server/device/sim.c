@@ -629,6 +629,19 @@ unsigned sim_held(const struct device *device)
     return count;
 }
 
+bool sim_writes_into(const struct device *device, uint64_t offset, uint64_t length)
+{
+    const struct sim *sim = sim_of(device);
+    list_for_each(position, &sim->in_flight)
+    {
+        const struct command *command = list_entry(position, struct command, link);
+        if (command->operation == DEVICE_WRITE && command->offset < offset + length &&
+            offset < command->offset + command->length_bytes)
+            return true;
+    }
+    return false;
+}
+
 void sim_fail_next(struct device *device, enum device_operation operation, int error)
 {
     sim_of(device)->fail_next[operation] = error > 0 ? -error : error;

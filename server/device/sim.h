@@ -70,6 +70,8 @@ void sim_hold(struct device *device, enum device_operation operation, uint64_t o
               uint64_t length);
 void sim_release(struct device *device);
 unsigned sim_held(const struct device *device);
+/* Whether a write into that range is in flight: for cuts that must meet one. */
+bool sim_writes_into(const struct device *device, uint64_t offset, uint64_t length);
 /* The next I/O of that operation fails with this error. */
 void sim_fail_next(struct device *device, enum device_operation operation, int error);
 

@@ -46,7 +46,7 @@
 #define TRANSFER_RECORD_BYTES 1024u
 #define READ_AHEAD_PAGES      32u
 /* Durable writes in flight from which a shared flush costs less than FUA on each. */
-#define FILE_FUA_DEPTH_MAX 64u
+#define FILE_FUA_DEPTH_MAX 12u
 
 struct frame_waiter {
     struct frame_waiter *next;

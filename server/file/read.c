@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "server/base/clock.h"
+#include "server/base/copy.h"
 #include "server/file/file_internal.h"
 
 #define ATIME_INTERVAL_NS (24 * 3600 * 1000000000ll)
@@ -54,7 +55,7 @@ static void copy_out(struct file_operation *operation, uint64_t length_bytes)
         struct frame *frame =
             cache_find(operation->engine->cache, &file->pages, offset >> CACHE_PAGE_SHIFT);
         if (frame)
-            memcpy(to, frame->data + within, part);
+            copy_bytes(to, frame->data + within, part);
         else
             memset(to, 0, part);
         to += part;

@@ -125,6 +125,22 @@ static void truncate(struct file_operation *operation)
         true, truncated);
 }
 
+static void confirmed(struct journal_append *append)
+{
+    struct file_operation *operation = list_entry(append, struct file_operation, journal);
+    operation->busy = false;
+    end_shape(operation, append->result);
+}
+
+/* Nothing is recorded of the file and nothing is to change. But a record of it whose write failed may be on
+ * the medium all the same, so a journal that has failed must not answer that the file is empty. */
+static void confirm_empty(struct file_operation *operation)
+{
+    operation->busy = true;
+    operation->journal = (struct journal_append){.done = confirmed};
+    journal_barrier(operation->engine->volume_shard, &operation->journal);
+}
+
 static void drop(struct file_operation *operation)
 {
     struct file *file = operation->file;
@@ -183,7 +199,7 @@ void shape_attempt(struct file_operation *operation)
         operation->level = FILE_STABLE;
         write_attempt(operation); /* growing is a write of nothing that moves the size */
     } else if (!file->data && operation->offset == 0) {
-        end_shape(operation, 0);
+        confirm_empty(operation);
     } else {
         truncate(operation);
     }

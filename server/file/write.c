@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "server/base/clock.h"
+#include "server/base/copy.h"
 #include "server/file/file_internal.h"
 
 #define BORROWS_MAX 64u /* of one write, before it is told that there is no space */
@@ -195,7 +196,7 @@ static struct frame *frame_for_write(struct file_operation *operation, uint64_t 
     struct frame *frame = cache_take(cache);
     bool derived = old && keeps_old(operation, page);
     if (derived)
-        memcpy(frame->data, old->data, CACHE_PAGE_BYTES);
+        copy_bytes(frame->data, old->data, CACHE_PAGE_BYTES);
     else
         memset(frame->data, 0, CACHE_PAGE_BYTES);
     frame->block = block;
@@ -227,7 +228,7 @@ static void apply_page(struct file_operation *operation, uint64_t page, struct s
     page_range(operation, page, &from, &to);
     if (to > from) {
         uint64_t position = (page << CACHE_PAGE_SHIFT) + from - operation->offset;
-        memcpy(frame->data + from, operation->memory + position, to - from);
+        copy_bytes(frame->data + from, operation->memory + position, to - from);
     }
     if (frame->state != FRAME_DIRTY) {
         frame->state = FRAME_DIRTY;

@@ -26,6 +26,7 @@
 #define SPIN_NS_MIN          5000u
 #define SPIN_NS_MAX          200000u
 #define IDLE_POLLS_PER_CLOCK 8u
+#define PUBLISH_EVERY        4u /* requests */
 
 /* ---- in and out of the poll set ---- */
 
@@ -215,10 +216,10 @@ static unsigned poll_queue(struct session_queue *queue, bool *starved)
     queue->idle_since_ns = 0;
     unsigned taken = 0;
     while (taken < count && !*starved) {
-        if (take_one(queue))
-            taken++;
-        else
+        if (!take_one(queue))
             *starved = true;
+        else if (++taken % PUBLISH_EVERY == 0)
+            session_publish(queue->shard); /* the client takes these while the next are served */
     }
     wt_ring_release(&queue->submission);
     if (__builtin_expect(session_bus_faulted(queue->session->bus_slot), 0))

@@ -177,6 +177,13 @@ bool world_recover(struct world *world)
     return world_start(world);
 }
 
+bool world_journal_in_flight(const struct world *world)
+{
+    const struct superblock *sb = volume_superblock(world->volume);
+    return sim_writes_into(world->device, sb->journal_offset,
+                           sb->journal_bytes + JOURNAL_BLOCK_BYTES_MAX);
+}
+
 void world_cut(struct world *world)
 {
     sim_power_cut(world->device);

@@ -51,6 +51,8 @@ bool world_settle(struct world *world);
 int world_stop(struct world *world);
 /* The power goes, and the server with it. */
 void world_cut(struct world *world);
+/* A block of the journal is on its way to the device: a cut now may tear it. */
+bool world_journal_in_flight(const struct world *world);
 /* With a cut or two in the middle of recovery, where the seed wants that. */
 bool world_recover(struct world *world);
 void world_check(struct world *world, const char *when);
