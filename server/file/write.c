@@ -269,6 +269,7 @@ void write_attempt(struct file_operation *operation)
 {
     struct file *file = operation->file;
     struct space_piece pieces[SPACE_PIECES_MAX + 1];
+    pieces[0] = (struct space_piece){0}; /* stays so when every page has its place */
     int error = operation->error;
     if (!error && operation->engine->volume_shard->read_only)
         error = -EROFS;

@@ -41,7 +41,10 @@ shares() {
 }
 
 image=$WORK/stress.img
-make_image "$image" 512M && wtd_start "$image" --shards 2 || { not_ok stress-start "$REASON"; finish; }
+if ! make_image "$image" 512M || ! wtd_start "$image" --shards 2; then
+    not_ok stress-start "$REASON"
+    finish
+fi
 
 work "$SECONDS_OF_WORK"
 ended 0

@@ -23,7 +23,10 @@ make_tree() {
 }
 
 image=$WORK/volume.img
-make_image "$image" 5G --sparse && wtd_start "$image" --shards 2 || { not_ok volume-start "$REASON"; finish; }
+if ! make_image "$image" 5G --sparse || ! wtd_start "$image" --shards 2; then
+    not_ok volume-start "$REASON"
+    finish
+fi
 
 make_tree "$WORK/tree" "$FILES"
 succeeds tree-goes-in wtcli put -r "$WORK/tree" /tree
@@ -59,7 +62,10 @@ verdict volume-is-clean $STATUS "$OUT $ERR"
 
 # A small volume: its journal of 1 MiB wraps many times, and it is filled three times.
 small=$WORK/small.img
-make_image "$small" 64M && wtd_start "$small" --shards 2 || { not_ok small-start "$REASON"; finish; }
+if ! make_image "$small" 64M || ! wtd_start "$small" --shards 2; then
+    not_ok small-start "$REASON"
+    finish
+fi
 free() { wtcli df | awk 'NR == 2 { print $4 }'; }
 before=$(free)
 for round in 1 2 3; do
@@ -74,7 +80,8 @@ is space-comes-back "$before" "$(free)"
 make_tree "$WORK/few" 300
 wraps=0
 for round in $(seq 20); do
-    run wtcli put -r "$WORK/few" "/few$round" && ((STATUS == 0)) || break
+    run wtcli put -r "$WORK/few" "/few$round"
+    ((STATUS == 0)) || break
     run wtcli rm -r "/few$round"
     ((STATUS == 0)) || break
     wraps=$round

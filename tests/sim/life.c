@@ -7,7 +7,7 @@
 #include "tests/sim/verify.h"
 
 #define JOURNAL_WAIT_STEPS 400u
-#define ROUNDS_MAX 3u
+#define ROUNDS_MAX         3u
 
 struct life {
     struct world world;
