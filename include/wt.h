@@ -30,7 +30,7 @@
  * Completion levels. A write, and an operation on names, completes at one of
  *     WT_BEHIND   space is reserved and the I/O is queued; an error reaches the next sync
  *     WT_THROUGH  the device has acknowledged every byte (survives the death of the server and the
- *                 kernel)
+ *                 kernel; on an image made with mkfs --sparse that of the server only)
  *     WT_STABLE   durable (survives power loss)
  * The level is the one in a call's flags; else WT_STABLE on a handle opened with O_SYNC or O_DSYNC;
  * else the session's (options.level for data; options.name_level for names, ftruncate, chmod, chown
@@ -75,7 +75,8 @@ struct wt;
 struct wt_dir;
 
 /* Always start from WT_OPTIONS_INIT: a later library may know more fields. A size smaller than this
- * library's structure: the rest takes its defaults; larger, with anything but zeros there: -E2BIG.
+ * library's structure: the rest takes its defaults (smaller than this first version's: -EINVAL);
+ * larger, with anything but zeros there: -E2BIG.
  * The server may grant fewer ring entries and less arena than asked for. */
 struct wt_options {
     uint32_t size;

@@ -39,17 +39,17 @@
 /* Features, offered in hello, granted in welcome (the intersection). None exists yet. */
 #define WT_FEATURES_KNOWN 0ull
 
-/* First datagram, client to server. No descriptors ride with it; more than one datagram before the
- * welcome, or a descriptor, ends the connection. */
+/* The one datagram a client sends. A descriptor with it, or with anything later, ends the connection, as does
+ * an empty datagram; up to 16 others after the hello are read and ignored, one more ends the session. */
 struct wt_hello {
     uint64_t magic;
     uint32_t version_min, version_max;
     uint64_t features;
-    uint64_t arena_bytes;
-    uint32_t ring_entries;     /* a power of two, per ring */
+    uint64_t arena_bytes;      /* 0: WT_ARENA_BYTES_DEFAULT */
+    uint32_t ring_entries;     /* a power of two, per ring; 0: WT_RING_ENTRIES_DEFAULT */
     uint32_t flags;            /* must be zero */
     uint64_t session_token[2]; /* resuming a session after a restart of the server: zero today */
-    uint8_t export_name[64];   /* the export asked for, NUL-padded; empty: the whole volume */
+    uint8_t export_name[64];   /* NUL-padded; empty: the whole volume (all there is) */
     uint8_t reserved[8];
 };
 _Static_assert(sizeof(struct wt_hello) == 128, "wt_hello is on the wire");
@@ -71,8 +71,8 @@ struct wt_welcome {
     int32_t error;
     uint32_t version;
     uint64_t features;
-    uint64_t boot_epoch;       /* a write verifier: differs after each start that was not clean */
-    uint64_t session_token[2]; /* names this session in a later resume */
+    uint64_t boot_epoch;       /* the volume's epoch: one more at each start that may write */
+    uint64_t session_token[2]; /* will name this session in a resume; random, not looked at today */
     uint64_t volume_uuid[2];
     uint64_t region_bytes;
     uint64_t ring_offset, ring_stride;
@@ -108,7 +108,7 @@ enum wt_opcode {
     WT_OP_WRITE, /* handle, offset, length, arena, level, flags */
     WT_OP_SYNC,  /* handle; flags WT_REQUEST_DATASYNC */
     WT_OP_SYNCFS,
-    WT_OP_TRUNCATE, /* handle, offset = new size */
+    WT_OP_TRUNCATE, /* handle, offset = new size, level */
     WT_OP_STAT,     /* path; reply struct wt_wire_stat; flags WT_REQUEST_NOFOLLOW */
     WT_OP_FSTAT,    /* handle; reply struct wt_wire_stat */
     WT_OP_STATVFS,  /* reply struct wt_wire_statvfs */
@@ -121,7 +121,7 @@ enum wt_opcode {
     WT_OP_READLINK, /* path; reply: the target's bytes */
     WT_OP_CHMOD,    /* path, argument = mode */
     WT_OP_CHOWN,    /* path, argument = uid | (uint64_t)gid << 32; ~0u leaves one alone */
-    WT_OP_UTIMENS,  /* path; the second arena range holds struct wt_wire_times */
+    WT_OP_UTIMENS,  /* path; the second arena range holds struct wt_wire_times; empty: both now */
     WT_OP_READDIR,  /* handle, offset = cookie; reply: struct wt_wire_dirent entries */
     WT_OP_STATS,    /* reply: text, a line "name value\n" for each counter */
     WT_OP_ALLOCATE, /* not yet: -EOPNOTSUPP */
@@ -136,7 +136,7 @@ enum wt_wire_level { WT_LEVEL_BEHIND = 1, WT_LEVEL_THROUGH = 2, WT_LEVEL_STABLE 
 #define WT_REQUEST_ATOMIC      (1u << 1) /* not yet: -EOPNOTSUPP */
 #define WT_REQUEST_DIRECT      (1u << 2) /* not yet: -EOPNOTSUPP */
 #define WT_REQUEST_DATASYNC    (1u << 3)
-#define WT_REQUEST_NOFOLLOW    (1u << 4)
+#define WT_REQUEST_NOFOLLOW    (1u << 4) /* STAT, CHMOD, CHOWN, UTIMENS: of a symlink itself */
 #define WT_REQUEST_FLAGS_KNOWN 0x1fu
 
 #define WT_NO_HANDLE 0xffffffffu
@@ -152,7 +152,7 @@ enum wt_wire_level { WT_LEVEL_BEHIND = 1, WT_LEVEL_THROUGH = 2, WT_LEVEL_STABLE 
  */
 struct wt_request {
     uint8_t opcode;
-    uint8_t level; /* enum wt_wire_level for writes and names; 0 elsewhere */
+    uint8_t level; /* enum wt_wire_level for writes, truncate and changes of names; 0 elsewhere */
     uint16_t slot;
     uint32_t flags;
     uint64_t user_data;

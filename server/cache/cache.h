@@ -68,7 +68,7 @@ struct frame {
 
 struct cache;
 
-/* frame_count frames (16 at least). evicted_owner is called when the last frame of an owner was evicted.
+/* frame_count frames (16 at least). owner_empty is called when the last frame of an owner was evicted.
  * -ENOMEM. */
 int cache_create(size_t frame_count, void (*owner_empty)(struct cache_owner *owner),
                  struct cache **cache);

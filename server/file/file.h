@@ -82,7 +82,7 @@ struct file_operation {
     struct list file_link;     /* the same, of one file */
     uint64_t first_page, page_count; /* what it touches, the tail page of the old size excluded */
     uint64_t tail_page;
-    uint64_t end_bytes; /* extenders: the size it makes */
+    uint64_t end_bytes; /* writes: where it ends; extenders: the size they need recorded */
     uint64_t ticket;    /* order of acceptance; syncs: every write before it is waited for */
     uint64_t pinned[FILE_PIN_WORDS]; /* which of its pages it keeps in the cache while it waits */
     uint32_t pages_pending;          /* frames of it that are not on the medium with their record */

@@ -3,11 +3,13 @@
  *
  * An operation's way (operation.c decides, the others do):
  *
- *   file_submit: behind an earlier operation of the file that waits and touches the same? -> waiting list
- *   attempt:     read.c / write.c look at every page. Something to wait for (a fill, frames, space)? -> the
- *                operation stays in the waiting list, its present pages pinned, and is attempted again from
- *                the start when that has come. Nothing is half done: an attempt changes frames only when
- *                nothing can stop it any more (so no request is ever seen in part).
+ *   file_submit: into the file's waiting list; attempted at once unless it conflicts with an earlier one
+ *                there, or the file takes nothing now (`failing`).
+ *   attempt:     read.c / write.c look at every page. Something to wait for? -> the operation stays in the
+ *                waiting list and is attempted again from the start when that has come: its present pages
+ *                pinned when it waits for fills or space, nothing pinned and in the engine's queue when it
+ *                waits for frames, transfers or waiters. Nothing is half done: an attempt changes frames only
+ *                when nothing can stop it any more (so no request is ever seen in part).
  *   apply:       reads copy out and are done. Writes change frames to DIRTY and join the file's dirty list;
  *                each frame gets a frame_waiter that names the operation.
  *   send:        transfer.c makes runs of dirty frames into transfers, one device command a contiguous piece.
@@ -16,20 +18,24 @@
  *                durable: convert extents, then size, then unpin frames, then drop the counts, then post.
  *
  * Size. Four figures, in this order: recorded (file->data, what replay would see) <= submitted (in a record
- * on its way) <= accepted (the end of the newest write that was applied); visible is what reads and stat see:
- * it moves when a completion may be posted. Writes that end past the recorded size, whether or not they move
- * the accepted one, are in `extenders`, oldest first, and are done when a size that covers them is recorded; a
- * record may carry the size of one only when the data of all before it is durable too, so the size never
- * covers bytes that were not written.
+ * on its way) <= accepted (the furthest end of the writes that were applied); visible is what reads and stat
+ * see: it moves when a completion may be posted, which at level behind is when the write is applied. A write
+ * `extends` when it ends past the recorded size, whether or not it moves the accepted one. Those are in
+ * `extenders`, oldest first, want their data durable at every level, and are done when a size that covers
+ * them is recorded. A record may carry the size of one only when the data of all before it is durable too, so
+ * the size never covers bytes that were not written. A shape that shrinks sets all four when its record is
+ * durable, with nothing in flight; one that grows is an extender without data.
  *
  * Invariant Z: in a frame, bytes at or past `accepted` are zero. On the medium they may be anything: a fill
  * zeroes them (what lies between recorded and accepted is in DIRTY or WRITING frames or has landed), and a
- * write that moves the size over a partly used last page rewrites that page from its frame first (the
- * operation's tail page).
+ * write that moves the size over a partly used last page rewrites that page from its frame too (the
+ * operation's tail page): its size is recorded only when that is durable.
  *
- * Failure of a write that moves the size: every later extender fails too (its range would start in what
- * was not written), and the file takes nothing new (`failing`) until all are through; then its cached pages
- * are dropped, the sizes go back to what is recorded, and blocks mapped past that are unmapped.
+ * Failure of an extender: every later extender fails too (its range may start in what was not written), and
+ * the file takes nothing new (`failing`) until all are through; then its cached pages are dropped, the blocks
+ * mapped past the recorded size are unmapped (`repairing`), and when that record is answered the other three
+ * sizes go back to what is recorded. A struct file that was just made begins in the same state if it has such
+ * blocks (file_trim): a crash left them, as a map may be durable before the size that covers it.
  */
 #ifndef WT_FILE_INTERNAL_H
 #define WT_FILE_INTERNAL_H
@@ -103,8 +109,6 @@ struct transfer {
     unsigned page_count, segment_count, piece_count, pieces_pending;
     int error;
     uint64_t first_page;
-    uint64_t size_to; /* the size its record carries; 0: none */
-    uint64_t flush_mark;
     struct frame *frames[TRANSFER_PAGES_MAX];
     struct iovec segments[TRANSFER_PAGES_MAX];
     struct transfer_piece pieces[TRANSFER_PIECES_MAX];

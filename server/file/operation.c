@@ -92,8 +92,9 @@ void operation_unpin(struct file_operation *operation)
     }
 }
 
-/* Keeps what is there of the operation's pages in the cache until operation_unpin. A pinned page stays in the index under its number: whoever would replace or
- * remove it conflicts with this operation and waits behind it. */
+/* Keeps what is there of the operation's pages in the cache until operation_unpin. A pinned page stays in
+ * the index under its number: whoever would replace or remove it conflicts with this operation and waits
+ * behind it. */
 void operation_pin_present(struct file_operation *operation)
 {
     struct file *file = operation->file;

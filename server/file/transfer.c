@@ -23,7 +23,6 @@ static struct transfer *transfer_get(struct file *file, bool write)
     transfer->fua = transfer->durable = false;
     transfer->page_count = transfer->segment_count = transfer->piece_count = 0;
     transfer->error = 0;
-    transfer->size_to = 0;
     file->transfers++;
     engine->transfers_in_use++;
     engine->fills_in_flight += !write;

@@ -1,5 +1,5 @@
 /*
- * format.h - what is on the medium. EXPERIMENTAL: it may change until the crash issue closes it.
+ * format.h - what is on the medium. EXPERIMENTAL: it may still change.
  *
  * All integers little-endian. Everything that is read back is checked: magic, version, uuid, checksum,
  * then every field; nothing on a medium is trusted.
