@@ -248,13 +248,13 @@ refuses ls/missing 1 "^wtcli: /nowhere: No such file or directory$" "$WTCLI" ls 
 refuses ls/one-missing-of-two 1 "^wtcli: /nowhere: " "$WTCLI" ls /l /nowhere
 printf '%s\0' a b c | cmp -s - <("$WTCLI" ls -0 /l)
 verdict ls/nul-exact $?
-if command -v script >/dev/null; then
+if script -qec true /dev/null >/dev/null 2>&1 </dev/null; then
     seen=$(script -qec "$WTCLI ls /copy" /dev/null </dev/null | tr -d '\r')
     # shellcheck disable=SC1003
     [[ $seen == *'new\nline'* && $seen == *'\001\033[31m control'* && $seen == *'\377\376'* ]]
 verdict ls/escapes-on-a-terminal $? "$(cat -v <<<"$seen" | head -n 8)"
 else
-    skip ls/escapes-on-a-terminal "no script(1) here"
+    skip ls/escapes-on-a-terminal "no script(1), or no terminals, here"
 fi
 run "$WTCLI" stat /l/b
 [[ $STATUS == 0 && $OUT == *"Size: 6"* ]]

@@ -46,6 +46,10 @@ if ! make_image "$image" 512M || ! wtd_start "$image" --shards 2; then
     finish
 fi
 
+# The first look makes the files, one after the other, so that they are dealt out evenly to the shards.
+run "$STRESS" verify "$LEDGERS"
+verdict files-are-made $STATUS "$OUT"
+
 work "$SECONDS_OF_WORK"
 ended 0
 verdict eight-clients-see-no-difference $? "$REASON"
