@@ -73,7 +73,7 @@ static int check_superblocks(struct checking *checking, struct device *device, b
                       repair ? " (written anew)" : ", the first is good");
     if (!repair || !(found->other_used || found->copy_bad || found->behind))
         return 0;
-    return superblock_write(device, &found->superblock);
+    return superblock_write(device, &found->superblock, found->copy_bad);
 }
 
 int volume_check_device(struct device *device, bool repair,

@@ -214,7 +214,7 @@ static int write_volume(struct device *device, struct superblock *sb,
     if (rc == 0)
         rc = durable_flush(device);
     if (rc == 0)
-        rc = superblock_write(device, sb);
+        rc = superblock_write(device, sb, false);
     /* Nobody may be told of a volume that is not durable: not even a canary build. */
     if (rc == 0 && device->capabilities.volatile_cache)
         rc = device_transfer(device, DEVICE_FLUSH, 0, 0, NULL, 0);

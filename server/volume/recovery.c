@@ -129,7 +129,7 @@ static int switch_epoch(struct volume *volume)
     sb->journal_epoch = sb->epoch;
     sb->start_sequence = volume->journal->first_sequence;
     journal_locate(volume->journal, sb->start_sequence, &sb->start_position, &sb->start_chain);
-    int rc = superblock_write(volume->device, sb);
+    int rc = superblock_write(volume->device, sb, false);
     if (rc < 0)
         return rc;
     volume->superblock = *sb;
@@ -177,7 +177,7 @@ int recovery_run(struct volume *volume, struct replay *replay, char *reason, siz
     volume->superblock = *replay->superblock;
     volume->superblock.epoch++;
     volume->superblock.clean_stop = 0;
-    int rc = superblock_write(volume->device, &volume->superblock);
+    int rc = superblock_write(volume->device, &volume->superblock, replay->found.copy_bad);
     if (rc == 0)
         rc = write_checkpoint(volume, replay, &doing);
     if (rc < 0)

@@ -192,7 +192,7 @@ int superblock_read(struct device *device, struct superblock_found *found, char 
     return rc;
 }
 
-int superblock_write(struct device *device, struct superblock *superblock)
+int superblock_write(struct device *device, struct superblock *superblock, bool copy_first)
 {
     struct superblock *sb = durable_buffer(sizeof *sb);
     if (!sb)
@@ -200,9 +200,10 @@ int superblock_write(struct device *device, struct superblock *superblock)
     superblock->generation++;
     superblock_seal(superblock);
     *sb = *superblock;
-    int rc = durable_write(device, SUPERBLOCK_OFFSET, sb, sizeof *sb);
+    uint64_t copy = superblock_copy_offset(sb);
+    int rc = durable_write(device, copy_first ? copy : SUPERBLOCK_OFFSET, sb, sizeof *sb);
     if (rc == 0)
-        rc = durable_write(device, superblock_copy_offset(sb), sb, sizeof *sb);
+        rc = durable_write(device, copy_first ? SUPERBLOCK_OFFSET : copy, sb, sizeof *sb);
     free(sb);
     return rc;
 }

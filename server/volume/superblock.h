@@ -40,8 +40,9 @@ uint64_t superblock_copy_offset(const struct superblock *superblock);
 /* Blocking. Reads both. -ENOSPC: the device is smaller than the volume. */
 int superblock_read(struct device *device, struct superblock_found *found, char *reason,
                     size_t reason_bytes);
-/* Blocking. Raises the generation, writes both durably. */
-int superblock_write(struct device *device, struct superblock *superblock);
+/* Blocking. Raises the generation, writes both durably, one after the other: while one is being written the
+ * other is good. So where the copy is the bad one it goes first. */
+int superblock_write(struct device *device, struct superblock *superblock, bool copy_first);
 
 /* The same from a running journal shard. `superblock` may change meanwhile: a sealed copy is written. */
 struct superblock_writer {

@@ -210,6 +210,23 @@ Test(superblock, a_torn_update_is_no_damage)
     cr_assert_eq(rig_check(&report), 0);
 }
 
+/* With the copy torn by one cut, the next update must not begin with the only good one: it may be torn as
+ * well (here its write fails half done), and none would be left. */
+Test(superblock, a_bad_copy_is_mended_before_the_good_one_is_touched)
+{
+    for (unsigned seed = 1; seed <= 60; seed++) {
+        struct sim_options options = rig_options(seed);
+        options.block_bytes = 512; /* a superblock is eight of them, each old or new */
+        sim_destroy(device);
+        rig_create(options);
+        spoil(RIG_BYTES - VOLUME_EDGE_BYTES);
+        sim_fail_next(device, DEVICE_WRITE, -EIO);
+        cr_assert_lt(rig_try_open(1), 0);
+        cr_assert_eq(rig_try_open(1), 0, "seed %u", seed);
+        rig_close();
+    }
+}
+
 Test(superblock, check_repairs_a_copy)
 {
     struct volume_check_report report;
