@@ -106,6 +106,7 @@ Test(file_shape, truncate_waits_for_writes_in_flight)
     pattern_fill(3, 2 * PAGE, tail, PAGE);
     engine_hold(&engine, DEVICE_WRITE);
     engine_start_write(&file, &write, FILE_THROUGH, 0, out, 8 * PAGE);
+    engine_run(&engine); /* sent: nothing holds the truncate back now but the drain itself */
     engine_start_truncate(&file, &truncate, 2 * PAGE);
     engine_start_append(&file, &after, FILE_THROUGH, tail, PAGE);
     engine_run(&engine);
