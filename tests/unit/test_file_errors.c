@@ -1,56 +1,7 @@
 /* test_file_errors.c - errors of the device, and who is told. */
-#include <criterion/criterion.h>
-#include <errno.h>
-#include <string.h>
-
-#include "tests/support/engine.h"
-#include "tests/support/random.h"
-
-#define PAGE 4096u
-#define MIB  (1u << 20)
-
-static struct engine engine;
-static struct engine_file file, other;
-static unsigned char out[MIB], in[MIB];
-
-static void start_with(struct engine_options options)
-{
-    engine_start(&engine, &options);
-    engine_create(&engine, &file, "/file");
-    engine_create(&engine, &other, "/other");
-}
-
-static void start(void)
-{
-    start_with((struct engine_options){0});
-}
-
-static void finish(void)
-{
-    engine_finish(&engine);
-}
+#include "tests/unit/file_fixture.h"
 
 TestSuite(file_errors, .init = start, .fini = finish);
-
-static void put(enum file_level level, uint64_t offset, uint32_t length, uint64_t stamp)
-{
-    pattern_fill(stamp, offset, out, length);
-    cr_assert_eq(engine_write(&file, level, offset, out, length), length);
-}
-
-static bool holds(uint64_t offset, uint32_t length, uint64_t stamp)
-{
-    memset(in, 0xcc, length);
-    return engine_read(&file, offset, in, length) == length &&
-           pattern_matches(stamp, offset, in, length);
-}
-
-static void reopen(void)
-{
-    engine_restart(&engine, true);
-    engine_open(&engine, &file, "/file");
-    engine_open(&engine, &other, "/other");
-}
 
 /* ---- reads ------------------------------------------------------------------------------------- */
 
@@ -126,7 +77,7 @@ Test(file_errors, after_a_failed_write_a_block_is_old_or_new)
     put(FILE_THROUGH, 0, 4 * PAGE, 3);
     cr_assert(holds(0, 4 * PAGE, 3));
     cr_assert_eq(engine_sync(&file), 0);
-    reopen();
+    reopen(true);
     cr_assert(holds(0, 4 * PAGE, 3));
 }
 
@@ -188,7 +139,7 @@ Test(file_errors, a_copy_written_whole_takes_over_a_new_block)
     cr_assert_eq(first.result, -EIO);
     cr_assert_eq(second.result, PAGE);
     cr_assert_eq(engine_free_blocks(&engine), blocks - 1);
-    reopen();
+    reopen(true);
     cr_assert(holds(PAGE, PAGE, 7));
     cr_assert_eq(engine_free_blocks(&engine), blocks - 1);
 }
@@ -244,7 +195,7 @@ Test(file_errors, appends_behind_a_failed_one_fail_too)
     pattern_fill(9, PAGE, out, PAGE);
     cr_assert_eq(engine_append(&file, FILE_STABLE, out, PAGE), PAGE);
     cr_assert(holds(0, PAGE, 1) && holds(PAGE, PAGE, 9));
-    reopen();
+    reopen(true);
     cr_assert_eq(engine_size(&file), 2 * PAGE);
     cr_assert(holds(0, PAGE, 1) && holds(PAGE, PAGE, 9));
     cr_assert_eq(engine_free_blocks(&engine), blocks - 1);

@@ -1,51 +1,7 @@
 /* test_file_shape.c - truncate and drop; and that stale bytes never show. */
-#include <criterion/criterion.h>
-#include <errno.h>
-#include <string.h>
-
-#include "tests/support/engine.h"
-#include "tests/support/random.h"
-
-#define PAGE 4096u
-#define MIB  (1u << 20)
-
-static struct engine engine;
-static struct engine_file file, other;
-static unsigned char out[MIB], in[MIB];
-
-static void start(void)
-{
-    engine_start(&engine, &(struct engine_options){0});
-    engine_create(&engine, &file, "/file");
-    engine_create(&engine, &other, "/other");
-}
-
-static void finish(void)
-{
-    engine_finish(&engine);
-}
+#include "tests/unit/file_fixture.h"
 
 TestSuite(file_shape, .init = start, .fini = finish);
-
-static void put(enum file_level level, uint64_t offset, uint32_t length, uint64_t stamp)
-{
-    pattern_fill(stamp, offset, out, length);
-    cr_assert_eq(engine_write(&file, level, offset, out, length), length);
-}
-
-static bool holds(uint64_t offset, uint32_t length, uint64_t stamp)
-{
-    memset(in, 0xcc, length);
-    return engine_read(&file, offset, in, length) == length &&
-           pattern_matches(stamp, offset, in, length);
-}
-
-static void reopen(bool cut)
-{
-    engine_restart(&engine, cut);
-    engine_open(&engine, &file, "/file");
-    engine_open(&engine, &other, "/other");
-}
 
 /* ---- truncate ---------------------------------------------------------------------------------- */
 

@@ -1,57 +1,9 @@
 /* test_file_sync.c - what a sync waits for, what it flushes, and what is durable without one. */
-#include <criterion/criterion.h>
-#include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
-#include "tests/support/engine.h"
-#include "tests/support/random.h"
-
-#define PAGE 4096u
-#define MIB  (1u << 20)
-
-static struct engine engine;
-static struct engine_file file, other;
-static unsigned char out[MIB], in[MIB];
-
-static void start_with(struct engine_options options)
-{
-    engine_start(&engine, &options);
-    engine_create(&engine, &file, "/file");
-    engine_create(&engine, &other, "/other");
-}
-
-static void start(void)
-{
-    start_with((struct engine_options){0});
-}
-
-static void finish(void)
-{
-    engine_finish(&engine);
-}
+#include "tests/unit/file_fixture.h"
 
 TestSuite(file_sync, .init = start, .fini = finish);
-
-static void put(enum file_level level, uint64_t offset, uint32_t length, uint64_t stamp)
-{
-    pattern_fill(stamp, offset, out, length);
-    cr_assert_eq(engine_write(&file, level, offset, out, length), length);
-}
-
-static bool holds(uint64_t offset, uint32_t length, uint64_t stamp)
-{
-    memset(in, 0xcc, length);
-    return engine_read(&file, offset, in, length) == length &&
-           pattern_matches(stamp, offset, in, length);
-}
-
-static void reopen(void)
-{
-    engine_restart(&engine, true);
-    engine_open(&engine, &file, "/file");
-    engine_open(&engine, &other, "/other");
-}
 
 static uint64_t flushes(void)
 {
@@ -127,7 +79,7 @@ Test(file_sync, what_was_synced_survives)
     put(FILE_BEHIND, 17, 5000, 2);
     put(FILE_BEHIND, MIB - 5, 100, 3);
     cr_assert_eq(engine_sync(&file), 0);
-    reopen();
+    reopen(true);
     cr_assert_eq(engine_size(&file), MIB + 95);
     cr_assert(holds(0, 17, 1) && holds(17, 5000, 2) && holds(5017, MIB - 5022, 1));
     cr_assert(holds(MIB - 5, 100, 3));
@@ -138,7 +90,7 @@ Test(file_sync, stable_writes_need_no_sync)
     put(FILE_STABLE, 0, 3 * PAGE + 5, 1);
     put(FILE_STABLE, PAGE, 700, 2);
     put(FILE_STABLE, 3 * PAGE + 5, 700, 3);
-    reopen();
+    reopen(true);
     cr_assert(holds(0, PAGE, 1) && holds(PAGE, 700, 2) && holds(PAGE + 700, 2 * PAGE - 695, 1));
     cr_assert(holds(3 * PAGE + 5, 700, 3));
 }
@@ -180,7 +132,7 @@ Test(file_sync, a_sync_of_all_covers_every_file)
     cr_assert_eq(engine_sync(&file), 0);
     cr_assert_eq(engine_sync(&other), 0);
     cr_assert_eq(flushes(), before);
-    reopen();
+    reopen(true);
     cr_assert(holds(0, PAGE, 2));
 }
 
@@ -239,7 +191,7 @@ Test(file_sync, a_sync_of_all_on_three_shards)
         cr_assert_eq(engine_write(&files[i], FILE_THROUGH, 0, out, PAGE), PAGE);
     }
     cr_assert_eq(engine_sync_all(&engine), 0);
-    reopen();
+    reopen(true);
     for (unsigned i = 0; i < 9; i++) {
         snprintf(name, sizeof(name), "/f%u", i);
         engine_open(&engine, &files[i], name);
@@ -284,7 +236,7 @@ Test(file_sync, without_fua_a_flush_makes_it_stable)
     put(FILE_STABLE, 0, MIB, 1);
     cr_assert_eq(sim_statistics(engine.device).fua_writes, 0);
     put(FILE_STABLE, 100, 100, 2);
-    reopen();
+    reopen(true);
     cr_assert(holds(0, 100, 1) && holds(100, 100, 2) && holds(200, MIB - 200, 1));
 }
 
@@ -299,7 +251,7 @@ Test(file_sync, without_a_volatile_cache_nothing_is_flushed)
     cr_assert_eq(engine_sync_all(&engine), 0);
     cr_assert_eq(flushes(), before);
     cr_assert_eq(sim_statistics(engine.device).fua_writes, 0);
-    reopen();
+    reopen(true);
     cr_assert(holds(0, PAGE, 2) && holds(PAGE, MIB - PAGE, 1));
 }
 
@@ -318,7 +270,7 @@ Test(file_sync, many_stable_writes_share_flushes)
         cr_assert_eq(jobs[i].result, PAGE);
     cr_assert_gt(flushes(), before);
     cr_assert_lt(flushes() - before, 100);
-    reopen();
+    reopen(true);
     for (unsigned i = 0; i < 300; i++)
         cr_assert(holds(2 * i * PAGE, PAGE, 0));
 }
