@@ -37,7 +37,10 @@
  * and utimens), which is WT_THROUGH unless set.
  *
  * Paths are bytes without NUL and begin at the root of the export, with or without a leading
- * slash. More than 4095 bytes: -ENAMETOOLONG; empty: -ENOENT. Offsets and sizes are in bytes.
+ * slash; in the wt_*at calls a path without one begins at the directory whose handle is given
+ * (WT_AT_ROOT: the root). Names are 1 to 255 bytes. More than 4095 bytes of path, or 255 of name:
+ * -ENAMETOOLONG; empty: -ENOENT. The server resolves symbolic links; more than 40: -ELOOP. A
+ * trailing slash means a directory. `..` never leaves the export. Offsets and sizes are in bytes.
  */
 #ifndef WT_H
 #define WT_H
@@ -67,9 +70,12 @@ extern "C" {
 #define WT_THROUGH  (1 << 25)
 #define WT_STABLE   (1 << 26)
 #define WT_ATOMIC   (1 << 27) /* untorn write; today the server answers -EOPNOTSUPP */
-#define WT_DIRECT   (1 << 28) /* past the cache; today the server answers -EOPNOTSUPP */
+#define WT_DIRECT   (1 << 28) /* reads: from the medium; writes: nothing is left in the cache */
 #define WT_APPEND   (1 << 29) /* write at the end of the file, the offset given is ignored */
 #define WT_DATASYNC (1 << 30) /* wt_prep_fsync: as fdatasync */
+
+/* For the directory of a wt_*at call: the root of the export. The same value as AT_FDCWD. */
+#define WT_AT_ROOT (-100)
 
 struct wt;
 struct wt_dir;
@@ -150,11 +156,16 @@ WT_EXPORT ssize_t wt_stats(struct wt *session, char *text, size_t capacity);
 /*
  * Opens a file. flags are O_* of open(2); mode is used with O_CREAT and O_TMPFILE, less the
  * session's umask. O_SYNC and O_DSYNC make WT_STABLE the level of the handle's writes, O_SYNC also
- * that of the open itself (its create). O_CLOEXEC, O_NOCTTY and O_NONBLOCK mean nothing and are
- * accepted; O_TMPFILE, O_PATH and O_DIRECT give -EOPNOTSUPP today, WT_* flags -EINVAL. Gives a
- * handle >= 0; -EMFILE when the session has too many.
+ * that of the open itself (its create). O_DIRECT makes WT_DIRECT the way of all its reads and
+ * writes (no alignment is asked for). O_TMPFILE makes a file without a name in the directory
+ * `path`; wt_linkat gives it one, unless O_EXCL was there. O_CLOEXEC, O_NOCTTY and O_NONBLOCK mean
+ * nothing and are accepted; O_PATH gives -EOPNOTSUPP, WT_* flags -EINVAL. Gives a handle >= 0;
+ * -EMFILE when the session has too many. A directory opens with O_RDONLY, for the wt_*at calls,
+ * wt_fstat, wt_fsync and wt_fdopendir.
  */
 WT_EXPORT int wt_open(struct wt *session, const char *path, int flags, mode_t mode);
+WT_EXPORT int wt_openat(struct wt *session, int directory, const char *path, int flags,
+                        mode_t mode);
 
 /* Closes the handle. Hands over what is prepared first and lets requests in flight finish; their
  * completions still come out of wt_wait. The handle is gone whatever the result. An error of a
@@ -192,6 +203,20 @@ WT_EXPORT int wt_syncfs(struct wt *session);
 
 WT_EXPORT int wt_ftruncate(struct wt *session, int handle, off_t size_bytes);
 
+/*
+ * As fallocate(2), at the session's name_level. mode is 0 or FALLOC_FL_KEEP_SIZE (allocate: what was
+ * a hole reads as zeros, and a write there cannot fail for lack of space), FALLOC_FL_PUNCH_HOLE |
+ * FALLOC_FL_KEEP_SIZE (zeros; whole blocks of 4096 bytes are freed), FALLOC_FL_ZERO_RANGE with or
+ * without FALLOC_FL_KEEP_SIZE (zeros, allocated); any other: -EOPNOTSUPP. -EINVAL: offset negative or
+ * bytes not positive; -EFBIG; -ENOSPC: part of the range may be allocated; -EBADF: not for writing.
+ */
+WT_EXPORT int wt_fallocate(struct wt *session, int handle, int mode, off_t offset, off_t bytes);
+
+/* The next place at or after offset with data (SEEK_DATA) or in a hole (SEEK_HOLE; the end of the
+ * file is one), in blocks of 4096 bytes. Allocated and never written is a hole. Handles have no
+ * position: any other whence is -EINVAL. -ENXIO: offset is past the end, or no data follows. */
+WT_EXPORT off_t wt_seek(struct wt *session, int handle, off_t offset, int whence);
+
 /* ---- names ----------------------------------------------------------------------------------- */
 
 /* As stat(2), lstat(2), fstat(2), statvfs(3) (of the volume). st_dev is the same for every file of
@@ -215,6 +240,37 @@ WT_EXPORT int wt_chmod(struct wt *session, const char *path, mode_t mode);
 WT_EXPORT int wt_chown(struct wt *session, const char *path, uid_t uid, gid_t gid);
 WT_EXPORT int wt_utimens(struct wt *session, const char *path, const struct timespec times[2]);
 
+/*
+ * As the *at calls of the same names, relative to a directory's handle. flags of wt_fstatat,
+ * wt_fchmodat, wt_fchownat and wt_utimensat: AT_SYMLINK_NOFOLLOW (a symlink's mode cannot be
+ * changed: -EOPNOTSUPP), AT_EMPTY_PATH (path "" or NULL: the handle's own file or directory); of
+ * wt_unlinkat: AT_REMOVEDIR; of wt_linkat: AT_SYMLINK_FOLLOW, and AT_EMPTY_PATH for the file of a
+ * handle, as one opened with O_TMPFILE (no privilege is needed: the handle is the session's own).
+ * Others: -EINVAL. -EBADF: no such handle; -ENOTDIR: not a directory's.
+ */
+WT_EXPORT int wt_fstatat(struct wt *session, int directory, const char *path, struct stat *st,
+                         int flags);
+WT_EXPORT int wt_mkdirat(struct wt *session, int directory, const char *path, mode_t mode);
+WT_EXPORT int wt_unlinkat(struct wt *session, int directory, const char *path, int flags);
+WT_EXPORT int wt_renameat(struct wt *session, int from_directory, const char *from,
+                          int to_directory, const char *to, unsigned flags);
+WT_EXPORT int wt_linkat(struct wt *session, int existing_directory, const char *existing,
+                        int directory, const char *path, int flags);
+WT_EXPORT int wt_symlinkat(struct wt *session, const char *target, int directory, const char *path);
+WT_EXPORT ssize_t wt_readlinkat(struct wt *session, int directory, const char *path, char *target,
+                                size_t capacity);
+WT_EXPORT int wt_fchmodat(struct wt *session, int directory, const char *path, mode_t mode,
+                          int flags);
+WT_EXPORT int wt_fchownat(struct wt *session, int directory, const char *path, uid_t uid, gid_t gid,
+                          int flags);
+WT_EXPORT int wt_utimensat(struct wt *session, int directory, const char *path,
+                           const struct timespec times[2], int flags);
+
+/* As fchmod(2), fchown(2), futimens(3). */
+WT_EXPORT int wt_fchmod(struct wt *session, int handle, mode_t mode);
+WT_EXPORT int wt_fchown(struct wt *session, int handle, uid_t uid, gid_t gid);
+WT_EXPORT int wt_futimens(struct wt *session, int handle, const struct timespec times[2]);
+
 /* As readlink(2): no NUL, silently cut at capacity; gives the bytes put into target. */
 WT_EXPORT ssize_t wt_readlink(struct wt *session, const char *path, char *target, size_t capacity);
 
@@ -224,6 +280,10 @@ WT_EXPORT ssize_t wt_readlink(struct wt *session, const char *path, char *target
 WT_EXPORT int wt_opendir(struct wt *session, const char *path, struct wt_dir **dir);
 WT_EXPORT int wt_readdir(struct wt_dir *dir, struct wt_dirent *entry);
 WT_EXPORT int wt_closedir(struct wt_dir *dir);
+/* Of a directory's handle, which stays open, and the caller's. */
+WT_EXPORT int wt_fdopendir(struct wt *session, int handle, struct wt_dir **dir);
+/* Goes on after the entry that had this cookie (0: from the start), whether or not it still is. */
+WT_EXPORT void wt_seekdir(struct wt_dir *dir, uint64_t cookie);
 
 /* ---- files: asynchronous --------------------------------------------------------------------- */
 
@@ -264,6 +324,15 @@ WT_EXPORT int wt_submit(struct wt *session);
  */
 WT_EXPORT int wt_wait(struct wt *session, struct wt_completion *completions, unsigned max,
                       unsigned min, const struct timespec *timeout);
+
+/*
+ * A descriptor for the caller's own event loop. Each call arms it: it is readable (POLLIN) once a
+ * completion is there to be collected, also one that came before the call, or the server is gone.
+ * Then call wt_wait, which disarms it, and wt_pollfd before the next poll. Requests are not handed
+ * over by this call: wt_submit first. Poll for POLLIN only; never read, write or close it: it is the
+ * session's socket, the same descriptor each time, valid until wt_disconnect. -ENOTCONN, -EBADF.
+ */
+WT_EXPORT int wt_pollfd(struct wt *session);
 
 /*
  * Memory in the arena that this session shares with the server: reads and writes whose buffer lies

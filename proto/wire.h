@@ -2,7 +2,7 @@
  * wire.h - what client and server say to each other: handshake, request, completion, region layout.
  *
  * The contract in prose is PROTOCOL.md. Everything here is little-endian with fixed widths, offsets
- * instead of pointers, and a static assert on every size. The header depends on nothing of ours.
+ * instead of pointers, and a static assert on every size. The header depends on nothing but limits.h.
  *
  * Trust: the server copies each request once into private memory and checks every field there. What a
  * client writes can harm only its own session. A client trusts its server, but still checks offsets.
@@ -12,6 +12,8 @@
 
 #include <stdint.h>
 
+#include "proto/limits.h"
+
 #if !defined(__LP64__) || !defined(__BYTE_ORDER__) || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "wt runs on 64-bit little-endian machines only (x86-64, aarch64)"
 #endif
@@ -19,22 +21,12 @@
 #error "wt runs on x86-64 and aarch64 only"
 #endif
 
-#define WT_PROTOCOL_VERSION 1u
+#define WT_PROTOCOL_VERSION 2u
 #define WT_HELLO_MAGIC      0x4f4c4c4548545721ull /* "!WTHELLO" */
 #define WT_WELCOME_MAGIC    0x454d4f434c545721ull /* "!WTLCOME" */
 
-#define WT_SHARDS_MAX           64u
-#define WT_RING_ENTRIES_MIN     8u
-#define WT_RING_ENTRIES_DEFAULT 128u
-#define WT_RING_ENTRIES_MAX     4096u
-#define WT_ARENA_BYTES_MIN      (64ull << 10)
-#define WT_ARENA_BYTES_DEFAULT  (4ull << 20)
-#define WT_ARENA_BYTES_MAX      (1ull << 30)
-#define WT_REQUEST_BYTES_MAX    (1u << 20) /* data of one read or write; libwt splits larger calls */
-#define WT_PATH_BYTES_MAX       4096u /* with no NUL on the wire; as PATH_MAX counts it with one */
-#define WT_NAME_BYTES_MAX       255u
-#define WT_PAGE_BYTES           4096u
-#define WT_REASON_BYTES         160u
+#define WT_PAGE_BYTES   4096u
+#define WT_REASON_BYTES 160u
 
 /* Features, offered in hello, granted in welcome (the intersection). None exists yet. */
 #define WT_FEATURES_KNOWN 0ull
@@ -96,7 +88,11 @@ struct wt_region_header {
     _Alignas(64) uint32_t client_waiting;
     _Alignas(64) uint32_t
         server_gone; /* set by a server that ends the session, before it closes the socket */
-    uint8_t pad[WT_PAGE_BYTES - 132];
+    /* The client polls the session socket in a loop of its own: it sets poll_armed, fences, and looks at its
+     * completion rings again. A shard that posted completions fences, and where it takes poll_armed from 1 to
+     * 0 it sends one datagram of one byte on the socket (MSG_DONTWAIT: lost when the client reads none). */
+    _Alignas(64) uint32_t poll_armed;
+    uint8_t pad[WT_PAGE_BYTES - 196];
 };
 _Static_assert(sizeof(struct wt_region_header) == WT_PAGE_BYTES, "the header is a page");
 
@@ -115,29 +111,32 @@ enum wt_opcode {
     WT_OP_MKDIR,    /* path, argument = mode */
     WT_OP_RMDIR,    /* path */
     WT_OP_UNLINK,   /* path */
-    WT_OP_RENAME,   /* two paths; argument = RENAME_* */
-    WT_OP_LINK,     /* two paths */
+    WT_OP_RENAME,   /* two paths; offset = the second one's directory; argument = RENAME_* */
+    WT_OP_LINK,     /* two paths; offset as in RENAME; flags WT_REQUEST_FOLLOW, WT_REQUEST_OBJECT */
     WT_OP_SYMLINK,  /* two paths: target, link */
     WT_OP_READLINK, /* path; reply: the target's bytes */
-    WT_OP_CHMOD,    /* path, argument = mode */
-    WT_OP_CHOWN,    /* path, argument = uid | (uint64_t)gid << 32; ~0u leaves one alone */
-    WT_OP_UTIMENS,  /* path; the second arena range holds struct wt_wire_times; empty: both now */
-    WT_OP_READDIR,  /* handle, offset = cookie; reply: struct wt_wire_dirent entries */
-    WT_OP_STATS,    /* reply: text, a line "name value\n" for each counter */
-    WT_OP_ALLOCATE, /* not yet: -EOPNOTSUPP */
-    WT_OP_SEEK,     /* not yet: -EOPNOTSUPP */
+    WT_OP_CHMOD,    /* path or object, argument = mode */
+    WT_OP_CHOWN,    /* path or object, argument = uid | (uint64_t)gid << 32; ~0u leaves one alone */
+    WT_OP_UTIMENS, /* path or object; the second arena range: struct wt_wire_times; empty: both now */
+    WT_OP_READDIR, /* handle, offset = cookie; reply: struct wt_wire_dirent entries */
+    WT_OP_STATS,   /* reply: text, a line "name value\n" for each counter */
+    WT_OP_ALLOCATE, /* handle, offset, argument = bytes, length = FALLOC_FL_* (no arena range), level */
+    WT_OP_SEEK, /* handle, offset, argument = SEEK_DATA or SEEK_HOLE; -> result the offset found */
     WT_OP_COUNT
 };
 
 /* Levels on the wire; 0 in an API call means the session's own. */
 enum wt_wire_level { WT_LEVEL_BEHIND = 1, WT_LEVEL_THROUGH = 2, WT_LEVEL_STABLE = 3 };
 
-#define WT_REQUEST_APPEND      (1u << 0) /* write at the end; the completion's offset says where */
-#define WT_REQUEST_ATOMIC      (1u << 1) /* not yet: -EOPNOTSUPP */
-#define WT_REQUEST_DIRECT      (1u << 2) /* not yet: -EOPNOTSUPP */
-#define WT_REQUEST_DATASYNC    (1u << 3)
-#define WT_REQUEST_NOFOLLOW    (1u << 4) /* STAT, CHMOD, CHOWN, UTIMENS: of a symlink itself */
-#define WT_REQUEST_FLAGS_KNOWN 0x1fu
+#define WT_REQUEST_APPEND   (1u << 0) /* write at the end; the completion's offset says where */
+#define WT_REQUEST_ATOMIC   (1u << 1) /* not yet: -EOPNOTSUPP */
+#define WT_REQUEST_DIRECT   (1u << 2) /* READ: from the medium; WRITE: leaves nothing in the cache */
+#define WT_REQUEST_DATASYNC (1u << 3)
+#define WT_REQUEST_NOFOLLOW (1u << 4) /* STAT, CHMOD, CHOWN, UTIMENS: of a symlink itself */
+#define WT_REQUEST_FOLLOW   (1u << 5) /* LINK: what a symlink as the first path points to */
+#define WT_REQUEST_OBJECT \
+    (1u << 6) /* no (first) path: the file or directory that the handle is of */
+#define WT_REQUEST_FLAGS_KNOWN 0x7fu
 
 #define WT_NO_HANDLE 0xffffffffu
 
@@ -145,8 +144,11 @@ enum wt_wire_level { WT_LEVEL_BEHIND = 1, WT_LEVEL_THROUGH = 2, WT_LEVEL_STABLE 
  * A request. Arena ranges are byte offsets from the start of the arena. Range 1 (arena_offset, length)
  * carries data, or the path; range 2 (arena_offset2, length2) carries the second path, the times, or is
  * where a reply is written (stat, readlink, readdir, statvfs, stats). Unused fields must be zero.
- * Paths begin at the export's root, with or without a leading slash; handle_index is WT_NO_HANDLE where
- * none is named.
+ * Paths with a leading slash begin at the export's root. Others begin at the directory whose handle the
+ * request names, at the root where handle_index is WT_NO_HANDLE (generation 0). The second path of RENAME and
+ * LINK begins at the handle in offset, index | (uint64_t)generation << 32; 0 (no handle has generation 0): at
+ * the root; that of SYMLINK (the link) at handle_index. A request with WT_REQUEST_OBJECT goes to the shard of
+ * its handle and has no first path; a LINK so made has its second path's directory in offset like any other.
  * slot and slot_sequence name the request within its session for the restart proof; a client numbers its
  * requests with them, the server carries them and does not look yet.
  */

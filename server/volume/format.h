@@ -18,7 +18,7 @@
 
 #include <stdint.h>
 
-#define VOLUME_FORMAT_VERSION 1u
+#define VOLUME_FORMAT_VERSION 2u
 #define VOLUME_MAGIC          "WTVOLUME"
 #define VOLUME_BLOCK_BYTES    4096u
 #define VOLUME_BLOCK_SHIFT    12

@@ -97,11 +97,13 @@ struct item_file {
 };
 
 /* Blocks, not bytes; physical counts from the volume's start. */
+#define MAP_UNWRITTEN 1u /* in header.count: allocated, reads as zeros; a later ITEM_MAP converts it */
 struct item_map {
     struct item_header header;
     uint64_t ino, generation, logical, physical, blocks;
 };
 
+#define UNMAP_WRITTEN_ONLY 1u /* in header.count: unwritten blocks in the range stay */
 struct item_unmap {
     struct item_header header;
     uint64_t ino, generation, logical, blocks;
