@@ -18,13 +18,12 @@
 #include <unistd.h>
 
 #include "client/cli/histogram.h"
+#include "proto/limits.h"
 
 #define FILE_BYTES_DEFAULT (256ull << 20)
 #define FILL_BYTES         (1ull << 20)
 #define FILL_DEPTH         4u
-#define DEPTH_MAX          4096u
 #define BLOCK_BYTES_MAX    (64ull << 20)
-#define ARENA_BYTES_MAX    (1ull << 30)
 #define COMPLETIONS        64u
 
 static volatile sig_atomic_t stopped;
@@ -210,12 +209,12 @@ static int bench_connect(struct bench *bench)
     options.ring_entries = 128;
     /* A request beyond 1 MiB is several. */
     uint64_t entries = bench->depth * ((bench->block_bytes + FILL_BYTES - 1) / FILL_BYTES);
-    while (options.ring_entries < entries && options.ring_entries < DEPTH_MAX)
+    while (options.ring_entries < entries && options.ring_entries < WT_RING_ENTRIES_MAX)
         options.ring_entries *= 2;
     /* The buffers, and room for the filling and for names. */
     uint64_t buffer_bytes = (uint64_t)bench->depth * bench->block_bytes;
     options.arena_bytes = (buffer_bytes + (FILL_DEPTH + 2) * FILL_BYTES + 4095) & ~4095ull;
-    if (options.arena_bytes > ARENA_BYTES_MAX || entries > DEPTH_MAX)
+    if (options.arena_bytes > WT_ARENA_BYTES_MAX || entries > WT_RING_ENTRIES_MAX)
         return say_usage("bench: --depth times --bs is more than a session can hold in flight");
     int error = wt_connect(bench->cli->socket_path, &options, &bench->session);
     if (error != 0)
@@ -300,8 +299,8 @@ int look_bench(struct cli *cli, int count, char **operands)
 
     if (!given(cli, OPTION_SIZE))
         cli->size_bytes = FILE_BYTES_DEFAULT;
-    if (cli->depth > DEPTH_MAX)
-        return say_usage("bench: --depth is at most %u", DEPTH_MAX);
+    if (cli->depth > WT_RING_ENTRIES_MAX)
+        return say_usage("bench: --depth is at most %u", WT_RING_ENTRIES_MAX);
     if (cli->block_bytes > (append ? FILL_BYTES : BLOCK_BYTES_MAX))
         return say_usage("bench: --bs is at most %s", append ? "1M for append" : "64M");
     if (cli->size_bytes < cli->block_bytes)

@@ -45,7 +45,7 @@ static int handle_reserve(struct wt *s)
     if (s->handle_free >= 0)
         return 0;
     int count = s->handle_count ? s->handle_count * 2 : HANDLES_FIRST;
-    if (count > WTC_HANDLES_MAX)
+    if (count > WT_SESSION_HANDLES_MAX)
         return -EMFILE;
     struct wtc_handle *handles = realloc(s->handles, (size_t)count * sizeof(*handles));
     if (!handles)

@@ -24,12 +24,9 @@
 #define WTC_SLOT_NONE 0xffffu
 #define WTC_SYNC_WINDOW \
     8u /* pieces that one synchronous call has in flight; slots kept back for it */
-#define WTC_SLOTS_MAX    0xfff0u
-#define WTC_HANDLES_MAX  (1 << 20)
 #define WTC_WHOLE_BYTES  (64u << 10) /* a call up to here is never split */
 #define WTC_REPLY_BYTES  (32u << 10) /* a block of directory entries */
 #define WTC_STATS_BYTES  (64u << 10)
-#define WTC_CALL_BYTES   0x7ffff000u /* the most that one call moves, as in Linux */
 #define WTC_NOT_IN_ARENA UINT64_MAX
 
 /* The guard is a page of its own that the kernel empties in a forked child (MADV_WIPEONFORK), so

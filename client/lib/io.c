@@ -187,8 +187,8 @@ static int64_t transfer(struct wt *s, int handle, uint8_t opcode, const struct i
             return -EFAULT;
         total += iov[i].iov_len;
     }
-    if (total > WTC_CALL_BYTES)
-        total = WTC_CALL_BYTES;
+    if (total > WT_CALL_BYTES_MAX)
+        total = WT_CALL_BYTES_MAX;
     if (total > WT_REQUEST_BYTES_MAX && is_single(&route, total))
         return -EMSGSIZE;
     struct transfer t = {.route = &route,

@@ -172,7 +172,7 @@ static int session_fill(struct wt *s, const struct wt_options *options, const st
     s->device_id = (uint32_t)(id ^ id >> 32) | 1;
     s->handle_free = -1;
     uint64_t slots = (uint64_t)s->shard_count * s->ring_entries + WTC_SYNC_WINDOW;
-    s->slot_count = slots < WTC_SLOTS_MAX ? (uint32_t)slots : WTC_SLOTS_MAX;
+    s->slot_count = slots < WT_IN_FLIGHT_MAX ? (uint32_t)slots : WT_IN_FLIGHT_MAX;
     s->shards = aligned_alloc(64, s->shard_count * sizeof(*s->shards));
     s->slots = aligned_alloc(64, s->slot_count * sizeof(*s->slots));
     if (!s->shards || !s->slots) {

@@ -17,10 +17,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/limits.h"
 #include "proto/ring.h"
 
 #define RING_ENTRIES     1024u
-#define SHARDS_MAX       64u
 #define CACHE_LINE_BYTES 64
 
 struct message_queue {
@@ -106,7 +106,7 @@ static void *allocate_zeroed_lines(size_t count, size_t size_bytes)
 
 int post_office_create(unsigned shard_count, struct post_office **office)
 {
-    if (shard_count < 1 || shard_count > SHARDS_MAX)
+    if (shard_count < 1 || shard_count > WT_SHARDS_MAX)
         return -EINVAL;
     struct post_office *made = calloc(1, sizeof(*made));
     if (!made)

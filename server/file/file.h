@@ -24,11 +24,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "proto/limits.h"
 #include "server/base/list.h"
 #include "server/volume/volume.h"
 
-#define FILE_SIZE_BYTES_MAX      (1ull << 60)
-#define FILE_OPERATION_BYTES_MAX (1u << 20) /* of one read or write */
+#define FILE_SIZE_BYTES_MAX      WT_FILE_BYTES_MAX
+#define FILE_OPERATION_BYTES_MAX WT_REQUEST_BYTES_MAX /* of one read or write */
 #define FILE_PIN_WORDS \
     5 /* bits for 256 pages, one more that an unaligned range touches, and a tail */
 #define FILE_RECORD_BYTES    128

@@ -19,13 +19,13 @@
 static struct {
     _Atomic uintptr_t begin, end; /* end 0: free */
     atomic_bool faulted;
-} ranges[SESSIONS_MAX];
+} ranges[WT_SESSIONS_MAX];
 
 static uintptr_t page_bytes;
 
 int session_bus_register(const void *region, uint64_t region_bytes)
 {
-    for (unsigned i = 0; i < SESSIONS_MAX; i++) {
+    for (unsigned i = 0; i < WT_SESSIONS_MAX; i++) {
         if (atomic_load_explicit(&ranges[i].end, memory_order_relaxed))
             continue;
         atomic_store_explicit(&ranges[i].faulted, false, memory_order_relaxed);
@@ -50,7 +50,7 @@ bool session_bus_faulted(int slot)
 /* Only what a signal handler may call. */
 static bool repair(uintptr_t address)
 {
-    for (unsigned i = 0; i < SESSIONS_MAX; i++) {
+    for (unsigned i = 0; i < WT_SESSIONS_MAX; i++) {
         uintptr_t end = atomic_load_explicit(&ranges[i].end, memory_order_acquire);
         uintptr_t begin = atomic_load_explicit(&ranges[i].begin, memory_order_relaxed);
         if (address < begin || address >= end)

@@ -29,7 +29,7 @@ static void give_place(struct session_queue *queue, uint32_t index)
 
 static int make_places(struct session_queue *queue)
 {
-    if (queue->handle_places == SESSION_HANDLES_MAX)
+    if (queue->handle_places == WT_HANDLES_MAX)
         return -EMFILE;
     struct session_handle *chunk = calloc(SESSION_HANDLE_CHUNK, sizeof(*chunk));
     if (!chunk)
@@ -129,7 +129,7 @@ bool handles_sweep(struct session_queue *queue)
 
 void handles_free(struct session_queue *queue)
 {
-    for (uint32_t i = 0; i < SESSION_HANDLES_MAX / SESSION_HANDLE_CHUNK; i++) {
+    for (uint32_t i = 0; i < WT_HANDLES_MAX / SESSION_HANDLE_CHUNK; i++) {
         free(queue->handle_chunks[i]);
         queue->handle_chunks[i] = NULL;
     }

@@ -6,7 +6,7 @@
  * looked at with MSG_DONTWAIT.
  *
  * Bounds: GREETINGS_MAX connections without a session, the oldest goes when another comes; each at most
- * HELLO_NS; SESSIONS_MAX sessions; a quarter of the machine's memory for their regions. The timer runs only
+ * HELLO_NS; WT_SESSIONS_MAX sessions; a quarter of the machine's memory for their regions. The timer runs only
  * while somebody is greeting.
  */
 #include <assert.h>
@@ -151,9 +151,9 @@ static void refuse(struct session_connection *connection, const struct wt_welcom
 static bool fits(struct session_listener *listener, const struct session_layout *layout,
                  struct wt_welcome *welcome)
 {
-    if (listener->shard->session_count >= SESSIONS_MAX) {
+    if (listener->shard->session_count >= WT_SESSIONS_MAX) {
         handshake_refuse(welcome, -EUSERS, "the server has %u sessions, the most it takes",
-                         SESSIONS_MAX);
+                         WT_SESSIONS_MAX);
         return false;
     }
     if (layout->region_bytes > listener->region_bytes_max - listener->region_bytes) {
@@ -177,7 +177,7 @@ static int establish(struct session_connection *connection, const struct handsha
     struct session_layout layout;
     struct handshake_resources resources;
     struct credentials who;
-    uint32_t groups[NAMES_GROUPS_MAX];
+    uint32_t groups[WT_GROUPS_MAX];
     int error = socket_credentials(connection->descriptor, &who, groups);
     if (error) {
         handshake_refuse(welcome, error, "the server cannot tell who you are%s",

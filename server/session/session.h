@@ -26,10 +26,8 @@
 #include "server/file/file.h"
 #include "server/volume/volume.h"
 
-#define SESSIONS_MAX         1024u
-#define SESSION_HANDLES_MAX  65536u /* of one session on one shard */
-#define SESSION_HANDLE_CHUNK 256u   /* handles are made in chunks and never move */
-#define SESSION_TAKE_BUDGET  64u    /* requests taken from one session before the next one's turn */
+#define SESSION_HANDLE_CHUNK 256u /* handles are made in chunks and never move */
+#define SESSION_TAKE_BUDGET  64u  /* requests taken from one session before the next one's turn */
 
 struct session_shard;
 struct session_queue;
@@ -100,7 +98,7 @@ struct session_queue {
     struct list poll_link; /* in the shard's poll set, or alone */
     struct list
         dirty_link; /* in the shard's list of queues with completions to publish, or alone */
-    struct session_handle *handle_chunks[SESSION_HANDLES_MAX / SESSION_HANDLE_CHUNK];
+    struct session_handle *handle_chunks[WT_HANDLES_MAX / SESSION_HANDLE_CHUNK];
     uint32_t handle_places; /* made so far, used or free */
     uint32_t handle_free;   /* index + 1 of the first free place; 0: none */
     uint32_t handle_count;  /* in use, closing ones included */

@@ -108,9 +108,9 @@ static int bind_and_listen(int descriptor, unsigned mode, struct socket_place *p
 int socket_listen(const char *path, unsigned mode, struct socket_place *place, int *descriptor,
                   char *reason, size_t reason_bytes)
 {
-    if (strlen(path) > SOCKET_PATH_BYTES_MAX || !*path) {
+    if (strlen(path) > WT_SOCKET_PATH_BYTES_MAX || !*path) {
         snprintf(reason, reason_bytes, "the socket path has %zu bytes: must be 1 to %u",
-                 strlen(path), SOCKET_PATH_BYTES_MAX);
+                 strlen(path), WT_SOCKET_PATH_BYTES_MAX);
         return -ENAMETOOLONG;
     }
     *place = (struct socket_place){0};
@@ -147,7 +147,7 @@ int socket_credentials(int descriptor, struct credentials *who, uint32_t *groups
     _Static_assert(sizeof(gid_t) == sizeof(uint32_t), "groups are read in place");
     if (getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) < 0)
         return -errno;
-    bytes = NAMES_GROUPS_MAX * sizeof(*groups);
+    bytes = WT_GROUPS_MAX * sizeof(*groups);
     if (getsockopt(descriptor, SOL_SOCKET, SO_PEERGROUPS, groups, &bytes) < 0)
         return errno == ERANGE ? -E2BIG : -errno;
     *who = (struct credentials){.uid = peer.uid,

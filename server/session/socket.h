@@ -10,10 +10,8 @@
 
 #include "server/session/session.h"
 
-#define SOCKET_PATH_BYTES_MAX 107u
-
 struct socket_place {
-    char path[SOCKET_PATH_BYTES_MAX + 1];
+    char path[WT_SOCKET_PATH_BYTES_MAX + 1];
     dev_t device;
     ino_t ino;
 };
@@ -25,7 +23,7 @@ int socket_listen(const char *path, unsigned mode, struct socket_place *place, i
 /* Removes the socket if it is still ours. */
 void socket_remove(const struct socket_place *place);
 
-/* SO_PEERCRED and SO_PEERGROUPS. groups has room for NAMES_GROUPS_MAX. -E2BIG: more groups than that. */
+/* SO_PEERCRED and SO_PEERGROUPS. groups has room for WT_GROUPS_MAX. -E2BIG: more groups than that. */
 int socket_credentials(int descriptor, struct credentials *who, uint32_t *groups);
 
 /* Sends a welcome with descriptors; never waits. */

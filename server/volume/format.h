@@ -18,16 +18,16 @@
 
 #include <stdint.h>
 
+#include "proto/limits.h"
+
 #define VOLUME_FORMAT_VERSION 2u
 #define VOLUME_MAGIC          "WTVOLUME"
 #define VOLUME_BLOCK_BYTES    4096u
 #define VOLUME_BLOCK_SHIFT    12
 #define VOLUME_EDGE_BYTES     (1ull << 20)
 #define SUPERBLOCK_OFFSET     (64ull << 10)
-#define VOLUME_BYTES_MIN      (64ull << 20)
-#define VOLUME_BYTES_MAX      (1ull << 60)
 #define VOLUME_PARTITIONS     16u /* made by this mkfs; at most VOLUME_PARTITIONS_MAX are opened */
-#define VOLUME_PARTITIONS_MAX 64u /* also the largest number of shards */
+#define VOLUME_PARTITIONS_MAX WT_SHARDS_MAX
 #define VOLUME_ROOT_INO       1u
 
 #define SUPERBLOCK_SPARSE 1u /* the image was not written in full by mkfs */

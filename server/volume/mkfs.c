@@ -119,7 +119,7 @@ static int probe(struct device *device, const char **what)
         found = memcmp(bytes + signature->offset, signature->magic, signature->bytes) == 0;
         *what = signature->what;
     }
-    if (rc == 0 && !found && size >= VOLUME_BYTES_MIN) {
+    if (rc == 0 && !found && size >= WT_VOLUME_BYTES_MIN) {
         rc = durable_read(device, size - VOLUME_EDGE_BYTES, bytes, VOLUME_BLOCK_BYTES);
         found = rc == 0 && memcmp(bytes, VOLUME_MAGIC, 8) == 0;
         *what = copy;
@@ -225,10 +225,10 @@ static int write_volume(struct device *device, struct superblock *sb,
 
 static int check_size(const char *path, uint64_t size_bytes, char *reason, size_t reason_bytes)
 {
-    if (size_bytes >= VOLUME_BYTES_MIN && size_bytes <= VOLUME_BYTES_MAX)
+    if (size_bytes >= WT_VOLUME_BYTES_MIN && size_bytes <= WT_VOLUME_BYTES_MAX)
         return 0;
     snprintf(reason, reason_bytes,
-             size_bytes < VOLUME_BYTES_MIN
+             size_bytes < WT_VOLUME_BYTES_MIN
                  ? "%s: a volume needs at least 64 MiB; give --size"
                  : "%s: a volume has at most 1 EiB; give a smaller --size",
              path);

@@ -25,6 +25,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "proto/limits.h"
 #include "server/volume/partition.h"
 #include "server/volume/record.h"
 
@@ -34,11 +35,10 @@
     64u /* more, for a directory; a symlink: its target's length more */
 #define NAMES_ENTRY_MEMORY_BYTES 72u
 
-#define NAMES_LINKS_MAX      65000u
-#define NAMES_SYMLINKS_MAX   40u
-#define NAMES_GROUPS_MAX     256u
-#define NAMES_PATH_BYTES_MAX 4095u
-#define NAMES_NAME_BYTES_MAX 255u
+#define NAMES_LINKS_MAX      WT_LINKS_MAX
+#define NAMES_SYMLINKS_MAX   WT_SYMLINKS_MAX
+#define NAMES_PATH_BYTES_MAX (WT_PATH_BYTES_MAX - 1) /* without the NUL */
+#define NAMES_NAME_BYTES_MAX WT_NAME_BYTES_MAX
 /* Room for the largest record an operation builds. */
 #define NAMES_RECORD_BYTES 5120u
 

@@ -8,9 +8,9 @@
 #include "server/volume/image_writer.h"
 #include "server/volume/table.h"
 
-/* A file's last byte is below 2^63; a volume's below VOLUME_BYTES_MAX. */
+/* A file's last byte is below 2^63; a volume's below WT_VOLUME_BYTES_MAX. */
 #define LOGICAL_BLOCKS_MAX  (1ull << (63 - VOLUME_BLOCK_SHIFT))
-#define PHYSICAL_BLOCKS_MAX (VOLUME_BYTES_MAX >> VOLUME_BLOCK_SHIFT)
+#define PHYSICAL_BLOCKS_MAX (WT_VOLUME_BYTES_MAX >> VOLUME_BLOCK_SHIFT)
 
 struct partition {
     uint16_t number;

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "proto/limits.h"
+
 #define ITEM_ALIGNMENT 8u
 
 /* What each kind must look like: a fixed part, and header.count units of tail within limits. A kind without
@@ -14,14 +16,13 @@ struct item_shape {
     uint32_t tail_count_min, tail_count_max;
 };
 
-#define TARGET_BYTES_MAX 4095u /* a symlink's target, as long as a path */
-#define NAME_BYTES_MAX   255u
+#define TARGET_BYTES_MAX (WT_PATH_BYTES_MAX - 1) /* a symlink's target, as long as a path */
 
 static const struct item_shape shapes[] = {
     [ITEM_INODE] = {sizeof(struct item_inode), 1, 0, TARGET_BYTES_MAX},
     [ITEM_INODE_GONE] = {sizeof(struct item_inode_gone), 0, 0, 0},
-    [ITEM_ENTRY] = {sizeof(struct item_entry), 1, 1, NAME_BYTES_MAX},
-    [ITEM_ENTRY_GONE] = {sizeof(struct item_entry_gone), 1, 1, NAME_BYTES_MAX},
+    [ITEM_ENTRY] = {sizeof(struct item_entry), 1, 1, WT_NAME_BYTES_MAX},
+    [ITEM_ENTRY_GONE] = {sizeof(struct item_entry_gone), 1, 1, WT_NAME_BYTES_MAX},
     [ITEM_NEXT_INO] = {sizeof(struct item_next_ino), 0, 0, 0},
     [ITEM_FILE] = {sizeof(struct item_file), 0, 0, 0},
     [ITEM_MAP] = {sizeof(struct item_map), 0, 0, 0},

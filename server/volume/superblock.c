@@ -15,15 +15,15 @@ static bool aligned(uint64_t bytes)
     return bytes % VOLUME_BLOCK_BYTES == 0;
 }
 
-/* Every number is bounded by VOLUME_BYTES_MAX before it is added to another: sums cannot overflow. */
+/* Every number is bounded by WT_VOLUME_BYTES_MAX before it is added to another: sums cannot overflow. */
 static bool sane(uint64_t bytes)
 {
-    return aligned(bytes) && bytes <= VOLUME_BYTES_MAX;
+    return aligned(bytes) && bytes <= WT_VOLUME_BYTES_MAX;
 }
 
 static const char *check_layout(const struct superblock *sb)
 {
-    if (!sane(sb->size_bytes) || sb->size_bytes < VOLUME_BYTES_MIN)
+    if (!sane(sb->size_bytes) || sb->size_bytes < WT_VOLUME_BYTES_MIN)
         return "its size is impossible";
     if (sb->block_bytes != VOLUME_BLOCK_BYTES)
         return "its block size is impossible";
@@ -166,7 +166,7 @@ static int read_both(struct device *device, struct superblock_found *found, stru
         return refuse(device, rc, what, reason, reason_bytes);
     /* Without the first one the volume's size is unknown: the copy is looked for where the device ends. */
     uint64_t whole = device->capabilities.size_bytes & ~(uint64_t)(VOLUME_BLOCK_BYTES - 1);
-    if (whole < VOLUME_BYTES_MIN)
+    if (whole < WT_VOLUME_BYTES_MIN)
         return refuse(device, rc, what, reason, reason_bytes);
     struct superblock first = *sb;
     int other = read_copy(device, whole - VOLUME_EDGE_BYTES, true, sb, &other_what);

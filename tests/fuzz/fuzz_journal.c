@@ -43,7 +43,7 @@ static int transfer(struct device *device, enum device_operation operation, uint
 
 static const struct device_operations operations = {.transfer = transfer};
 static struct device device = {.operations = &operations,
-                               .capabilities = {.size_bytes = VOLUME_BYTES_MIN,
+                               .capabilities = {.size_bytes = WT_VOLUME_BYTES_MIN,
                                                 .block_bytes = 512,
                                                 .transfer_bytes_max = 1u << 20,
                                                 .segments_max = 16,
@@ -55,7 +55,7 @@ static void prepare(void)
     struct volume_format_options format = {.force = true};
     char reason[256];
     log_set_silent(true);
-    medium = calloc(1, VOLUME_BYTES_MIN);
+    medium = calloc(1, WT_VOLUME_BYTES_MIN);
     if (!medium || volume_format_device(&device, &format, reason, sizeof reason) < 0)
         abort();
     memcpy(&pristine, medium + SUPERBLOCK_OFFSET, sizeof pristine);
