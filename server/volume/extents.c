@@ -2,7 +2,7 @@
  * extents.c - see extents.h. Two levels: an array of pointers to leaves, each a sorted array of extents.
  *
  * Invariants: no leaf is empty; extents grow by logical block within a leaf and from leaf to leaf; no two
- * overlap; neighbours that adjoin both logically and physically are one. Leaves are powers of two bytes
+ * overlap; neighbours that adjoin both logically and physically and agree on being written are one. Leaves are powers of two bytes
  * long, which is what allocators hand out, and double as they fill: a file of one extent holds 32 bytes and
  * a pointer.
  *
@@ -54,7 +54,7 @@ static size_t leaf_bytes_for(uint32_t count)
 static bool adjoin(const struct extent *left, const struct extent *right)
 {
     return left->logical + left->blocks == right->logical &&
-           left->physical + left->blocks == right->physical;
+           left->physical + left->blocks == right->physical && left->unwritten == right->unwritten;
 }
 
 void extents_init(struct extent_map *map)
@@ -143,6 +143,16 @@ bool extents_find(const struct extent_map *map, uint64_t logical, struct extent 
         return false;
     *extent = *found;
     return true;
+}
+
+bool extents_find_written(const struct extent_map *map, uint64_t logical, struct extent *extent)
+{
+    while (extents_find(map, logical, extent)) {
+        if (!extent->unwritten)
+            return true;
+        logical = extent->logical + extent->blocks;
+    }
+    return false;
 }
 
 /* ---- room -------------------------------------------------------------------------------------- */
@@ -281,9 +291,11 @@ static void plan(const struct extent_map *map, uint64_t logical, uint64_t end,
     while ((old = extent_at(map, place)) && old->logical < end) {
         uint64_t old_end = old->logical + old->blocks;
         if (old->logical < logical)
-            left = (struct extent){old->logical, old->physical, logical - old->logical};
+            left = (struct extent){old->logical, old->physical, logical - old->logical,
+                                   old->unwritten};
         if (old_end > end)
-            right = (struct extent){end, old->physical + (end - old->logical), old_end - end};
+            right = (struct extent){end, old->physical + (end - old->logical), old_end - end,
+                                    old->unwritten};
         splice->removed++;
         splice->removed_blocks += old->blocks;
         place = after(map, place);
@@ -422,4 +434,24 @@ int extents_clear(struct extent_map *map, uint64_t logical, uint64_t blocks, ext
     if (map->leaf_count == 0 || blocks == 0)
         return 0;
     return change(map, logical, end, NULL, freed, context);
+}
+
+/* Only a clear inside one extent needs memory, and then it is the only one: so nothing is ever half done. */
+int extents_clear_written(struct extent_map *map, uint64_t logical, uint64_t blocks,
+                          extent_freed *freed, void *context)
+{
+    uint64_t end;
+    struct extent extent;
+    if (__builtin_add_overflow(logical, blocks, &end))
+        return -EINVAL;
+    while (extents_find_written(map, logical, &extent) && extent.logical < end) {
+        uint64_t from = extent.logical > logical ? extent.logical : logical;
+        uint64_t extent_end = extent.logical + extent.blocks;
+        uint64_t to = extent_end < end ? extent_end : end;
+        int error = change(map, from, to, NULL, freed, context);
+        if (error)
+            return error;
+        logical = to;
+    }
+    return 0;
 }

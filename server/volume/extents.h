@@ -2,7 +2,8 @@
  * extents.h - the map of one file: which logical blocks are where. One shard; no I/O.
  *
  * Extents are kept sorted by logical block, do not overlap, and are merged where both logical and physical
- * blocks adjoin. Cost: find O(log n), set and clear O(log n + extents touched).
+ * blocks adjoin and both are written, or neither is. An unwritten extent is the file's, but reads as zeros:
+ * mapping the same place over it as written is how it is converted. Cost: find O(log n), set and clear O(log n + extents touched).
  * Memory: about 24 bytes an extent plus slack (the documented figure is EXTENT_MEMORY_BYTES); an empty map
  * holds no memory beyond the struct itself.
  */
@@ -16,7 +17,9 @@
 #define EXTENT_MEMORY_BYTES 40u
 
 struct extent {
-    uint64_t logical, physical, blocks;
+    uint64_t logical, physical;
+    uint64_t blocks : 63;
+    uint64_t unwritten : 1;
 };
 
 struct extent_leaf;
@@ -24,7 +27,7 @@ struct extent_leaf;
 struct extent_map {
     struct extent_leaf **leaves;
     uint32_t leaf_count, leaf_capacity;
-    uint64_t extent_count, block_count;
+    uint64_t extent_count, block_count; /* unwritten ones too */
 };
 
 /* Called for each run of physical blocks that a change released. */
@@ -35,12 +38,17 @@ void extents_init(struct extent_map *map);
 void extents_destroy(struct extent_map *map);
 /* The extent that holds `logical`, or the first one after it. False: none. */
 bool extents_find(const struct extent_map *map, uint64_t logical, struct extent *extent);
+/* The same, but unwritten ones are passed over: O(log n) for each. */
+bool extents_find_written(const struct extent_map *map, uint64_t logical, struct extent *extent);
 /* Maps; what was mapped there before is reported, but not where old and new place are the same. -ENOMEM:
  * nothing was changed. */
 int extents_set(struct extent_map *map, struct extent extent, extent_freed *freed, void *context);
 /* Makes a hole. May need memory for a split: -ENOMEM, nothing was changed. */
 int extents_clear(struct extent_map *map, uint64_t logical, uint64_t blocks, extent_freed *freed,
                   void *context);
+/* The same, and unwritten extents stay. */
+int extents_clear_written(struct extent_map *map, uint64_t logical, uint64_t blocks,
+                          extent_freed *freed, void *context);
 size_t extents_memory_bytes(const struct extent_map *map);
 
 #endif

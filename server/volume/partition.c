@@ -148,7 +148,10 @@ static int apply_map(struct apply *apply, const struct item_map *item)
     if (!data)
         return -ENOMEM;
     uint64_t count = data->extents.extent_count;
-    struct extent extent = {item->logical, item->physical, item->blocks};
+    struct extent extent = {.logical = item->logical,
+                            .physical = item->physical,
+                            .blocks = item->blocks,
+                            .unwritten = (item->header.count & MAP_UNWRITTEN) != 0};
     int error = extents_set(&data->extents, extent, apply->freed, apply->context);
     apply->partition->extent_count += data->extents.extent_count - count;
     return error;
@@ -163,8 +166,9 @@ static int apply_unmap(struct apply *apply, const struct item_unmap *item)
     if (!data)
         return 0;
     uint64_t count = data->extents.extent_count;
-    int error =
-        extents_clear(&data->extents, item->logical, item->blocks, apply->freed, apply->context);
+    bool written_only = item->header.count & UNMAP_WRITTEN_ONLY;
+    int error = (written_only ? extents_clear_written : extents_clear)(
+        &data->extents, item->logical, item->blocks, apply->freed, apply->context);
     apply->partition->extent_count += data->extents.extent_count - count;
     return error;
 }
@@ -225,7 +229,7 @@ static void write_file(void *context, struct file_data *data)
     for (uint64_t at = 0; !writer->error && extents_find(&data->extents, at, &extent);
          at = extent.logical + extent.blocks) {
         const struct item_map map = {
-            .header.kind = ITEM_MAP,
+            .header = {.kind = ITEM_MAP, .count = extent.unwritten ? MAP_UNWRITTEN : 0},
             .ino = data->ino,
             .generation = data->generation,
             .logical = extent.logical,

@@ -9,8 +9,8 @@
 
 #define ITEM_ALIGNMENT 8u
 
-/* What each kind must look like: a fixed part, and header.count units of tail within limits. A kind without
- * a tail keeps count for its own use. */
+/* What each kind must look like: a fixed part, and header.count units of tail within limits. In a kind without
+ * a tail count holds flags, and the maximum is those that are known. */
 struct item_shape {
     uint16_t fixed_bytes, tail_unit_bytes;
     uint32_t tail_count_min, tail_count_max;
@@ -25,8 +25,8 @@ static const struct item_shape shapes[] = {
     [ITEM_ENTRY_GONE] = {sizeof(struct item_entry_gone), 1, 1, WT_NAME_BYTES_MAX},
     [ITEM_NEXT_INO] = {sizeof(struct item_next_ino), 0, 0, 0},
     [ITEM_FILE] = {sizeof(struct item_file), 0, 0, 0},
-    [ITEM_MAP] = {sizeof(struct item_map), 0, 0, 0},
-    [ITEM_UNMAP] = {sizeof(struct item_unmap), 0, 0, 0},
+    [ITEM_MAP] = {sizeof(struct item_map), 0, 0, MAP_UNWRITTEN},
+    [ITEM_UNMAP] = {sizeof(struct item_unmap), 0, 0, UNMAP_WRITTEN_ONLY},
     [ITEM_FILE_GONE] = {sizeof(struct item_file_gone), 0, 0, 0},
     [ITEM_ROOT] = {sizeof(struct item_root), sizeof(uint32_t), 0, ROOT_SEGMENTS_MAX},
 };
@@ -135,6 +135,8 @@ static int check_shape(const struct item_header *header)
         if (header->count < shape->tail_count_min || header->count > shape->tail_count_max)
             return -EBADMSG;
         bytes += (size_t)header->count * shape->tail_unit_bytes;
+    } else if (header->count & ~shape->tail_count_max) {
+        return -EBADMSG;
     }
     return header->bytes == aligned(bytes) ? 0 : -EBADMSG;
 }

@@ -50,7 +50,7 @@ enum item_kind {
 /* Every item starts with this; bytes counts it all and is a multiple of 8. */
 struct item_header {
     uint16_t kind, bytes;
-    uint32_t count; /* item's own use: length of a name or target, number of segments */
+    uint32_t count; /* length of a name or target, number of segments, flags: see each item */
 };
 _Static_assert(sizeof(struct item_header) == 8, "item_header is on the medium");
 
@@ -97,7 +97,8 @@ struct item_file {
 };
 
 /* Blocks, not bytes; physical counts from the volume's start. */
-#define MAP_UNWRITTEN 1u /* in header.count: allocated, reads as zeros; a later ITEM_MAP converts it */
+#define MAP_UNWRITTEN \
+    1u /* in header.count: allocated, reads as zeros; a later ITEM_MAP converts it */
 struct item_map {
     struct item_header header;
     uint64_t ino, generation, logical, physical, blocks;

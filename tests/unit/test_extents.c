@@ -30,7 +30,9 @@ static void *failing_realloc(void *old, size_t size_bytes)
 #define MODEL_BLOCKS    2000u
 #define PHYSICAL_BLOCKS 1000000u
 
-/* physical + 1 of each logical block; 0: a hole */
+#define UNWRITTEN (1ull << 63)
+
+/* physical + 1 of each logical block, perhaps with UNWRITTEN; 0: a hole */
 struct model {
     uint64_t blocks[MODEL_BLOCKS];
     uint8_t freed[PHYSICAL_BLOCKS]; /* reported as released */
@@ -58,7 +60,8 @@ static void check(const struct extent_map *map, const struct model *model)
         for (; model && at < extent.logical; at++)
             cr_assert_eq(model->blocks[at], 0);
         for (uint64_t i = 0; model && i < extent.blocks; i++)
-            cr_assert_eq(model->blocks[extent.logical + i], extent.physical + i + 1);
+            cr_assert_eq(model->blocks[extent.logical + i],
+                         (extent.physical + i + 1) | (extent.unwritten ? UNWRITTEN : 0));
         at = extent.logical + extent.blocks;
         extents++;
         blocks += extent.blocks;
@@ -82,27 +85,38 @@ static int set(struct extent_map *map, struct model *model, struct extent extent
         return error;
     for (uint64_t i = 0; i < extent.blocks; i++) {
         uint64_t *old = &model->blocks[extent.logical + i], fresh = extent.physical + i + 1;
-        if (*old && *old != fresh)
-            cr_assert_eq(model->freed[*old - 1]--, 1);
-        *old = fresh;
+        uint64_t place = *old & ~UNWRITTEN;
+        if (place && place != fresh)
+            cr_assert_eq(model->freed[place - 1]--, 1);
+        *old = fresh | (extent.unwritten ? UNWRITTEN : 0);
     }
     cr_assert(!memchr(model->freed, 1, sizeof model->freed), "only what was replaced is reported");
     return 0;
 }
 
-static int clear(struct extent_map *map, struct model *model, uint64_t logical, uint64_t blocks)
+static int clear_some(struct extent_map *map, struct model *model, uint64_t logical,
+                      uint64_t blocks, bool written_only)
 {
     memset(model->freed, 0, sizeof model->freed);
-    int error = extents_clear(map, logical, blocks, note_freed, model);
+    int error = (written_only ? extents_clear_written : extents_clear)(map, logical, blocks,
+                                                                       note_freed, model);
     if (error)
         return error;
     for (uint64_t i = logical; i < logical + blocks && i < MODEL_BLOCKS; i++) {
-        if (model->blocks[i])
-            cr_assert_eq(model->freed[model->blocks[i] - 1]--, 1);
+        uint64_t old = model->blocks[i];
+        if (written_only && old & UNWRITTEN)
+            continue;
+        if (old)
+            cr_assert_eq(model->freed[(old & ~UNWRITTEN) - 1]--, 1);
         model->blocks[i] = 0;
     }
     cr_assert(!memchr(model->freed, 1, sizeof model->freed));
     return 0;
+}
+
+static int clear(struct extent_map *map, struct model *model, uint64_t logical, uint64_t blocks)
+{
+    return clear_some(map, model, logical, blocks, false);
 }
 
 Test(extents, empty_holds_nothing)
@@ -113,7 +127,7 @@ Test(extents, empty_holds_nothing)
     cr_assert(!extents_find(&map, 0, &extent));
     cr_assert_eq(extents_memory_bytes(&map), 0);
     cr_assert_eq(extents_clear(&map, 0, UINT64_MAX, NULL, NULL), 0);
-    cr_assert_eq(extents_set(&map, (struct extent){5, 100, 1}, NULL, NULL), 0);
+    cr_assert_eq(extents_set(&map, (struct extent){5, 100, 1, false}, NULL, NULL), 0);
     cr_assert_leq(extents_memory_bytes(&map), EXTENT_MEMORY_BYTES);
     cr_assert_eq(extents_clear(&map, 0, UINT64_MAX, NULL, NULL), 0);
     cr_assert_eq(extents_memory_bytes(&map), 0);
@@ -125,8 +139,8 @@ Test(extents, finds_the_one_that_holds_or_follows)
     struct extent_map map;
     struct extent extent;
     extents_init(&map);
-    extents_set(&map, (struct extent){10, 100, 5}, NULL, NULL);
-    extents_set(&map, (struct extent){20, 200, 5}, NULL, NULL);
+    extents_set(&map, (struct extent){10, 100, 5, false}, NULL, NULL);
+    extents_set(&map, (struct extent){20, 200, 5, false}, NULL, NULL);
     cr_assert(extents_find(&map, 0, &extent) && extent.logical == 10);
     cr_assert(extents_find(&map, 14, &extent) && extent.logical == 10);
     cr_assert(extents_find(&map, 15, &extent) && extent.logical == 20);
@@ -139,11 +153,12 @@ Test(extents, bounds)
 {
     struct extent_map map;
     extents_init(&map);
-    cr_assert_eq(extents_set(&map, (struct extent){1, 1, 0}, NULL, NULL), -EINVAL);
-    cr_assert_eq(extents_set(&map, (struct extent){UINT64_MAX, 1, 1}, NULL, NULL), -EINVAL);
-    cr_assert_eq(extents_set(&map, (struct extent){1, UINT64_MAX - 3, 4}, NULL, NULL), -EINVAL);
+    cr_assert_eq(extents_set(&map, (struct extent){1, 1, 0, false}, NULL, NULL), -EINVAL);
+    cr_assert_eq(extents_set(&map, (struct extent){UINT64_MAX, 1, 1, false}, NULL, NULL), -EINVAL);
+    cr_assert_eq(extents_set(&map, (struct extent){1, UINT64_MAX - 3, 4, false}, NULL, NULL),
+                 -EINVAL);
     cr_assert_eq(extents_clear(&map, 2, UINT64_MAX - 1, NULL, NULL), -EINVAL);
-    cr_assert_eq(extents_set(&map, (struct extent){UINT64_MAX - 5, 1, 5}, NULL, NULL), 0);
+    cr_assert_eq(extents_set(&map, (struct extent){UINT64_MAX - 5, 1, 5, false}, NULL, NULL), 0);
     check(&map, NULL);
     extents_destroy(&map);
 }
@@ -153,12 +168,12 @@ Test(extents, merges_on_both_sides_and_splits)
     static struct model model;
     struct extent_map map;
     extents_init(&map);
-    set(&map, &model, (struct extent){0, 100, 10});
-    set(&map, &model, (struct extent){20, 120, 10});
+    set(&map, &model, (struct extent){0, 100, 10, false});
+    set(&map, &model, (struct extent){20, 120, 10, false});
     cr_assert_eq(map.extent_count, 2);
-    set(&map, &model, (struct extent){10, 110, 10});
+    set(&map, &model, (struct extent){10, 110, 10, false});
     cr_assert_eq(map.extent_count, 1);
-    set(&map, &model, (struct extent){5, 500, 5});
+    set(&map, &model, (struct extent){5, 500, 5, false});
     cr_assert_eq(map.extent_count, 3);
     clear(&map, &model, 12, 3);
     cr_assert_eq(map.extent_count, 4);
@@ -171,12 +186,50 @@ Test(extents, the_same_place_again_frees_nothing)
     static struct model model;
     struct extent_map map;
     extents_init(&map);
-    set(&map, &model, (struct extent){0, 100, 10});
-    set(&map, &model, (struct extent){2, 102, 4});
+    set(&map, &model, (struct extent){0, 100, 10, false});
+    set(&map, &model, (struct extent){2, 102, 4, false});
     cr_assert_eq(map.extent_count, 1);
-    set(&map, &model, (struct extent){8, 108, 10});
+    set(&map, &model, (struct extent){8, 108, 10, false});
     cr_assert_eq(map.extent_count, 1);
     check(&map, &model);
+    extents_destroy(&map);
+}
+
+Test(extents, writing_over_an_unwritten_extent_converts_it_and_frees_nothing)
+{
+    static struct model model;
+    struct extent_map map;
+    struct extent extent;
+    extents_init(&map);
+    set(&map, &model, (struct extent){0, 100, 10, true});
+    set(&map, &model, (struct extent){10, 110, 10, false});
+    cr_assert_eq(map.extent_count, 2, "written and unwritten neighbours are two");
+    set(&map, &model, (struct extent){3, 103, 2, false});
+    cr_assert_eq(map.extent_count, 4);
+    cr_assert(extents_find(&map, 5, &extent) && extent.unwritten && extent.logical == 5);
+    cr_assert(extents_find_written(&map, 5, &extent) && extent.logical == 10);
+    cr_assert(!extents_find_written(&map, 20, &extent));
+    set(&map, &model, (struct extent){0, 100, 10, false});
+    cr_assert_eq(map.extent_count, 1);
+    cr_assert_eq(map.block_count, 20);
+    set(&map, &model, (struct extent){0, 100, 20, true});
+    cr_assert(!extents_find_written(&map, 0, &extent));
+    check(&map, &model);
+    extents_destroy(&map);
+}
+
+Test(extents, clearing_what_is_written_keeps_the_rest)
+{
+    static struct model model;
+    struct extent_map map;
+    extents_init(&map);
+    for (uint64_t i = 0; i < 200; i++)
+        set(&map, &model, (struct extent){2 * i, 10 * i + 1, 2, i % 2});
+    cr_assert_eq(clear_some(&map, &model, 1, 250, true), 0);
+    check(&map, &model);
+    cr_assert_eq(clear_some(&map, &model, 300, MODEL_BLOCKS, true), 0);
+    check(&map, &model);
+    cr_assert_eq(extents_clear_written(&map, 2, UINT64_MAX - 1, NULL, NULL), -EINVAL);
     extents_destroy(&map);
 }
 
@@ -203,16 +256,25 @@ static void random_walk(uint64_t seed, unsigned rounds, uint64_t longest, bool m
             blocks = MODEL_BLOCKS;
         }
         if (round % 512 == 511 || random_one_in(&random, 3)) {
-            error = clear(&map, &model, logical, blocks);
+            bool written_only = round % 512 != 511 && random_one_in(&random, 2);
+            error = clear_some(&map, &model, logical, blocks, written_only);
+        } else if (model.blocks[logical] && random_one_in(&random, 4)) { /* converts its extent */
+            struct extent extent;
+            cr_assert(extents_find(&map, logical, &extent));
+            extent.unwritten ^= 1;
+            error = set(&map, &model, extent);
         } else {
             /* Often what lies right behind the block before, so that extents merge. */
             uint64_t physical = next_physical;
             if (logical > 0 && model.blocks[logical - 1] && random_one_in(&random, 2))
-                physical = model.blocks[logical - 1];
-            for (uint64_t i = 0; i < MODEL_BLOCKS && physical != next_physical; i++)
-                if (model.blocks[i] > physical && model.blocks[i] <= physical + blocks)
+                physical = model.blocks[logical - 1] & ~UNWRITTEN;
+            for (uint64_t i = 0; i < MODEL_BLOCKS && physical != next_physical; i++) {
+                uint64_t other = model.blocks[i] & ~UNWRITTEN;
+                if (other > physical && other <= physical + blocks)
                     physical = next_physical;
-            error = set(&map, &model, (struct extent){logical, physical, blocks});
+            }
+            bool unwritten = random_one_in(&random, 3);
+            error = set(&map, &model, (struct extent){logical, physical, blocks, unwritten});
             next_physical += blocks + random_below(&random, 2);
         }
         allocations_left = ~0u;
@@ -247,7 +309,7 @@ Test(extents, many_appended_fill_their_leaves)
     struct extent_map map;
     extents_init(&map);
     for (uint64_t i = 0; i < 100000; i++)
-        cr_assert_eq(extents_set(&map, (struct extent){i, 2 * i, 1}, NULL, NULL), 0);
+        cr_assert_eq(extents_set(&map, (struct extent){i, 2 * i, 1, false}, NULL, NULL), 0);
     cr_assert_eq(map.extent_count, 100000);
     cr_assert_leq(extents_memory_bytes(&map), 100000 * 26);
     struct extent extent;
@@ -274,7 +336,7 @@ Test(extents, memory_at_random_places_is_about_the_figure)
     struct extent_map map;
     extents_init(&map);
     for (uint64_t i = 0; i < 200000; i++) {
-        struct extent extent = {random_below(&random, 1ull << 40), i * 2, 1};
+        struct extent extent = {random_below(&random, 1ull << 40), i * 2, 1, false};
         cr_assert_eq(extents_set(&map, extent, NULL, NULL), 0);
     }
     check(&map, NULL);
@@ -288,10 +350,10 @@ Test(extents, one_change_over_many_leaves)
     struct extent_map map;
     extents_init(&map);
     for (uint64_t i = 0; i < MODEL_BLOCKS; i += 2)
-        set(&map, &model, (struct extent){i, 10 * i + 1, 1});
+        set(&map, &model, (struct extent){i, 10 * i + 1, 1, false});
     clear(&map, &model, 1, 600);
     check(&map, &model);
-    set(&map, &model, (struct extent){700, 500000, 900});
+    set(&map, &model, (struct extent){700, 500000, 900, false});
     check(&map, &model);
     clear(&map, &model, 0, MODEL_BLOCKS);
     check(&map, &model);

@@ -28,9 +28,10 @@ static void add_file(uint64_t ino, uint64_t generation, uint64_t size_bytes, int
     record_add(&builder, &item, sizeof item, NULL, 0);
 }
 
-static void add_map(uint64_t ino, uint64_t logical, uint64_t physical, uint64_t blocks)
+static void add_map_as(uint64_t ino, uint64_t logical, uint64_t physical, uint64_t blocks,
+                       uint32_t flags)
 {
-    const struct item_map item = {.header.kind = ITEM_MAP,
+    const struct item_map item = {.header = {.kind = ITEM_MAP, .count = flags},
                                   .ino = ino,
                                   .generation = 1,
                                   .logical = logical,
@@ -39,14 +40,24 @@ static void add_map(uint64_t ino, uint64_t logical, uint64_t physical, uint64_t 
     record_add(&builder, &item, sizeof item, NULL, 0);
 }
 
-static void add_unmap(uint64_t ino, uint64_t logical, uint64_t blocks)
+static void add_map(uint64_t ino, uint64_t logical, uint64_t physical, uint64_t blocks)
 {
-    const struct item_unmap item = {.header.kind = ITEM_UNMAP,
+    add_map_as(ino, logical, physical, blocks, 0);
+}
+
+static void add_unmap_as(uint64_t ino, uint64_t logical, uint64_t blocks, uint32_t flags)
+{
+    const struct item_unmap item = {.header = {.kind = ITEM_UNMAP, .count = flags},
                                     .ino = ino,
                                     .generation = 1,
                                     .logical = logical,
                                     .blocks = blocks};
     record_add(&builder, &item, sizeof item, NULL, 0);
+}
+
+static void add_unmap(uint64_t ino, uint64_t logical, uint64_t blocks)
+{
+    add_unmap_as(ino, logical, blocks, 0);
 }
 
 static void add_gone(uint64_t ino)
@@ -215,6 +226,39 @@ Test(partition, get_makes_an_empty_file)
     partition_destroy(partition);
 }
 
+Test(partition, unwritten_blocks_in_records_and_images)
+{
+    struct partition *partition;
+    struct extent extent;
+    uint64_t freed = 0;
+    partition_create(NUMBER, &partition);
+    begin();
+    add_map_as(3, 0, 100, 10, MAP_UNWRITTEN);
+    add_map(3, 4, 104, 2);
+    add_map(3, 20, 200, 5);
+    cr_assert_eq(apply(partition, &freed), 0);
+    struct file_data *data = partition_find(partition, 3, 1);
+    cr_assert_eq(data->extents.extent_count, 4);
+    cr_assert_eq(data->extents.block_count, 15);
+    struct sink sink = sink_new(1 << 20);
+    cr_assert_eq(partition_serialise(partition, &sink.sink), 0);
+    struct partition *again = load(&sink);
+    compare(partition, again);
+    partition_destroy(again);
+    free(sink.bytes);
+    begin();
+    add_unmap_as(3, 1, 1000, UNMAP_WRITTEN_ONLY);
+    cr_assert_eq(apply(partition, &freed), 0);
+    cr_assert_eq(freed, 7);
+    cr_assert_eq(data->extents.block_count, 8);
+    cr_assert(extents_find(&data->extents, 2, &extent) && extent.logical == 0 && extent.unwritten);
+    begin();
+    add_unmap(3, 1, 1000);
+    cr_assert_eq(apply(partition, &freed), 0);
+    cr_assert_eq(freed, 14);
+    partition_destroy(partition);
+}
+
 Test(partition, refuses_what_cannot_be)
 {
     struct partition *partition;
@@ -245,6 +289,12 @@ Test(partition, refuses_what_cannot_be)
     begin();
     add_unmap(3, 2, UINT64_MAX - 2);
     cr_assert_eq(apply(partition, NULL), 0, "to the end");
+    begin();
+    add_map_as(3, 0, 5, 1, MAP_UNWRITTEN << 1);
+    cr_assert_eq(apply(partition, NULL), -EBADMSG, "an unknown flag");
+    begin();
+    add_unmap_as(3, 0, 1, UNMAP_WRITTEN_ONLY << 1);
+    cr_assert_eq(apply(partition, NULL), -EBADMSG, "an unknown flag");
     begin();
     const struct item_next_ino alien = {.header.kind = ITEM_NEXT_INO};
     record_add(&builder, &alien, sizeof alien, NULL, 0);

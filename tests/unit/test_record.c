@@ -241,3 +241,26 @@ Test(record, random_bytes_never_reach_beyond)
         cr_assert(result == 0 || result == -EBADMSG || result == -EOPNOTSUPP);
     }
 }
+
+/* Flags that a newer server might have written must not be taken for nothing. */
+Test(record, unknown_flags_are_refused)
+{
+    struct item_map map = a_map;
+    struct item_unmap unmap = {.header.kind = ITEM_UNMAP, .ino = 7, .blocks = 1};
+    struct item_file file = {.header.kind = ITEM_FILE, .ino = 7};
+    map.header.count = MAP_UNWRITTEN;
+    build(&map, sizeof map, NULL, 0);
+    cr_assert_eq(item_of(), 1);
+    map.header.count = MAP_UNWRITTEN | 2;
+    build(&map, sizeof map, NULL, 0);
+    cr_assert_eq(item_of(), -EBADMSG);
+    unmap.header.count = UNMAP_WRITTEN_ONLY;
+    build(&unmap, sizeof unmap, NULL, 0);
+    cr_assert_eq(item_of(), 1);
+    unmap.header.count = 1u << 31;
+    build(&unmap, sizeof unmap, NULL, 0);
+    cr_assert_eq(item_of(), -EBADMSG);
+    file.header.count = 1;
+    build(&file, sizeof file, NULL, 0);
+    cr_assert_eq(item_of(), -EBADMSG);
+}
