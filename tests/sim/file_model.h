@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "tests/sim/stamp_map.h"
+#include "tests/support/stamp_map.h"
 
 #define FILE_MODEL_BYTES_MAX (1280u << 10)
 

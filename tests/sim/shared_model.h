@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "tests/sim/stamp_map.h"
+#include "tests/support/stamp_map.h"
 
 #define SHARED_FILES      2u
 #define SHARED_FILE_BYTES (256u << 10)

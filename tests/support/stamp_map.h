@@ -3,8 +3,8 @@
  *
  * What was never set has stamp 0: zeros. Ranges are kept sorted, apart and not empty.
  */
-#ifndef WT_TESTS_SIM_STAMP_MAP_H
-#define WT_TESTS_SIM_STAMP_MAP_H
+#ifndef WT_TESTS_SUPPORT_STAMP_MAP_H
+#define WT_TESTS_SUPPORT_STAMP_MAP_H
 
 #include <stdint.h>
 

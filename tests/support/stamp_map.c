@@ -1,4 +1,4 @@
-#include "tests/sim/stamp_map.h"
+#include "tests/support/stamp_map.h"
 
 #include <stdlib.h>
 #include <string.h>
