@@ -88,13 +88,17 @@ struct wt_region_header {
     _Alignas(64) uint32_t client_waiting;
     _Alignas(64) uint32_t
         server_gone; /* set by a server that ends the session, before it closes the socket */
-    /* The client polls the session socket in a loop of its own: it sets poll_armed, fences, and looks at its
-     * completion rings again. A shard that posted completions fences, and where it takes poll_armed from 1 to
-     * 0 it sends one datagram of one byte on the socket (MSG_DONTWAIT: lost when the client reads none). */
+    /* The client polls the session socket in a loop of its own: it sets poll_armed to 1, fences, and looks at
+     * its completion rings again; where it finds something it sets 2 and rings the names shard's doorbell. A
+     * shard that posted completions fences, and where it takes poll_armed from 1 or 2 to 0 it sends one
+     * datagram of one byte on the socket (MSG_DONTWAIT: where there is no room, the socket is readable
+     * already). So does the names shard when its doorbell finds 2. */
     _Alignas(64) uint32_t poll_armed;
     uint8_t pad[WT_PAGE_BYTES - 196];
 };
 _Static_assert(sizeof(struct wt_region_header) == WT_PAGE_BYTES, "the header is a page");
+
+enum wt_poll_armed { WT_POLL_IDLE = 0, WT_POLL_ARMED = 1, WT_POLL_NOW = 2 };
 
 enum wt_opcode {
     WT_OP_NOP = 0,

@@ -8,12 +8,14 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "client/lib/internal.h"
 
 #define HANDLES_FIRST 64
-/* These mean nothing for a handle that is no descriptor, and are not sent. */
-#define OPEN_FLAGS_LOCAL (O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
+/* Not sent: O_DIRECT is said by each read and write, the others mean nothing for a handle that is no
+ * descriptor. */
+#define OPEN_FLAGS_LOCAL (O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_DIRECT)
 #define OPEN_FLAGS_MAX   (1 << 24) /* from here on they are ours */
 
 uint8_t wtc_level_of(int flags)
@@ -71,7 +73,8 @@ static int handle_use(struct wt *s, const struct wt_wire_completion *opened, int
                                   .level = is_synced ? WT_LEVEL_STABLE : s->level,
                                   .is_open = true,
                                   .is_synced = is_synced,
-                                  .appends = (flags & O_APPEND) != 0};
+                                  .appends = (flags & O_APPEND) != 0,
+                                  .is_direct = (flags & O_DIRECT) != 0};
     return number;
 }
 
@@ -153,15 +156,48 @@ WT_EXPORT int wt_fdatasync(struct wt *s, int handle)
     return (int)handle_call(s, handle, &request);
 }
 
+/* The level at which a file changes its shape. */
+static uint8_t shape_level(struct wt *s, int handle)
+{
+    const struct wtc_handle *h = wtc_handle_find(s, handle);
+    return h && h->is_synced ? WT_LEVEL_STABLE : s->name_level;
+}
+
 WT_EXPORT int wt_ftruncate(struct wt *s, int handle, off_t size_bytes)
 {
     if (size_bytes < 0)
         return -EINVAL;
-    const struct wtc_handle *h = wtc_handle_find(s, handle);
-    struct wt_request request = {.opcode = WT_OP_TRUNCATE,
-                                 .level = h && h->is_synced ? WT_LEVEL_STABLE : s->name_level,
-                                 .offset = (uint64_t)size_bytes};
+    struct wt_request request = {
+        .opcode = WT_OP_TRUNCATE, .level = shape_level(s, handle), .offset = (uint64_t)size_bytes};
     return (int)handle_call(s, handle, &request);
+}
+
+WT_EXPORT int wt_fallocate(struct wt *s, int handle, int mode, off_t offset, off_t bytes)
+{
+    static const int zero_or_allocate = FALLOC_FL_KEEP_SIZE | FALLOC_FL_ZERO_RANGE;
+    if (mode & ~zero_or_allocate && mode != (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE))
+        return -EOPNOTSUPP;
+    if (offset < 0 || bytes <= 0)
+        return -EINVAL;
+    if ((uint64_t)offset + (uint64_t)bytes > WT_FILE_BYTES_MAX)
+        return -EFBIG;
+    struct wt_request request = {.opcode = WT_OP_ALLOCATE,
+                                 .level = shape_level(s, handle),
+                                 .offset = (uint64_t)offset,
+                                 .length = (uint32_t)mode,
+                                 .argument = (uint64_t)bytes};
+    return (int)handle_call(s, handle, &request);
+}
+
+WT_EXPORT off_t wt_seek(struct wt *s, int handle, off_t offset, int whence)
+{
+    if (whence != SEEK_DATA && whence != SEEK_HOLE)
+        return -EINVAL;
+    if (offset < 0)
+        return -ENXIO;
+    struct wt_request request = {
+        .opcode = WT_OP_SEEK, .offset = (uint64_t)offset, .argument = (uint64_t)whence};
+    return handle_call(s, handle, &request);
 }
 
 WT_EXPORT int wt_handle_shard(struct wt *s, int handle)

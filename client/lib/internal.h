@@ -55,6 +55,7 @@ struct wtc_slot {
     uint16_t page_count;
     uint16_t head, next, parts_left;
     uint8_t shard, state;
+    bool gives_offset; /* its result is a place in a file, not bounded by result_max */
 };
 _Static_assert(sizeof(struct wtc_slot) == 64, "a slot is one cache line");
 
@@ -82,6 +83,7 @@ struct wtc_handle {
     bool is_open;
     bool is_synced; /* opened with O_SYNC or O_DSYNC */
     bool appends;   /* opened with O_APPEND */
+    bool is_direct; /* opened with O_DIRECT */
     int next_free;
 };
 
@@ -104,6 +106,7 @@ struct wt {
     int handle_count, handle_free;
     uint8_t level, name_level;
     bool corrupt; /* the rings hold nonsense: do not read them any more */
+    bool polls;   /* wt_pollfd was called since the last wt_wait: datagrams may lie in the socket */
     uint32_t umask;
     uint64_t spin_ns, spin_ns_max;
     uint64_t alive_checked_ns;
@@ -197,6 +200,10 @@ struct wtc_deadline {
 bool wtc_wait_progress(struct wt *s, struct wtc_deadline *deadline);
 int wtc_wait_any(struct wt *s);
 int64_t wtc_wait_slot(struct wt *s, uint32_t slot);
+bool wtc_socket_ended(const struct wt *s);
+
+/* poll.c. */
+void wtc_poll_disarm(struct wt *s);
 
 /* call.c: one synchronous request other than a read or write. Scratch is arena memory for its
  * paths and its reply: first is a page, second the rest. */

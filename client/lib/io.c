@@ -67,7 +67,7 @@ static int route_of(struct wt *s, int handle, uint8_t opcode, int flags, struct 
         if (flags & WT_ATOMIC)
             route->flags |= WT_REQUEST_ATOMIC;
     }
-    if (flags & WT_DIRECT)
+    if (flags & WT_DIRECT || h->is_direct)
         route->flags |= WT_REQUEST_DIRECT;
     return 0;
 }

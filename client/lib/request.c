@@ -40,6 +40,7 @@ uint32_t wtc_put(struct wt *s, uint32_t shard, struct wt_request *request, uint8
     slot->parts_left = 1;
     slot->shard = (uint8_t)shard;
     slot->state = state;
+    slot->gives_offset = request->opcode == WT_OP_SEEK;
 
     request->slot = (uint16_t)index;
     request->slot_sequence = slot->sequence;
@@ -228,7 +229,8 @@ static bool is_possible(const struct wt *s, uint32_t shard, const struct wt_wire
     const struct wtc_slot *slot = &s->slots[index];
     return (slot->state == WTC_SLOT_ASYNC || slot->state == WTC_SLOT_SYNC) &&
            slot->shard == shard && (uint32_t)slot->sequence == (uint32_t)(c->user_data >> 32) &&
-           c->result >= -4095 && c->result <= (int64_t)slot->result_max;
+           c->result >= -4095 &&
+           c->result <= (int64_t)(slot->gives_offset ? WT_FILE_BYTES_MAX : slot->result_max);
 }
 
 static uint32_t reap_shard(struct wt *s, uint32_t shard)

@@ -12,7 +12,7 @@
  */
 #include <limits.h>
 #include <linux/futex.h>
-#include <sys/socket.h>
+#include <poll.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -24,6 +24,14 @@
 #define SLICE_NS           200000000ull
 #define ALIVE_CHECK_NS     100000000ull
 #define NS_PER_S           1000000000ull
+
+/* Whether the server has closed the socket. Datagrams for a poller, which may lie before the end, are left
+ * where they are. */
+bool wtc_socket_ended(const struct wt *s)
+{
+    struct pollfd pollfd = {.fd = s->socket, .events = POLLRDHUP};
+    return poll(&pollfd, 1, 0) > 0 && pollfd.revents;
+}
 
 static uint64_t clock_ns(clockid_t clock)
 {
@@ -61,9 +69,7 @@ static bool check_alive(struct wt *s, uint64_t now_ns)
         if (now_ns - s->alive_checked_ns < ALIVE_CHECK_NS)
             return false;
         s->alive_checked_ns = now_ns;
-        char byte;
-        ssize_t n = recv(s->socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-        gone = n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+        gone = wtc_socket_ended(s);
     }
     if (gone)
         wtc_lose(s);
@@ -193,6 +199,8 @@ WT_EXPORT int wt_wait(struct wt *s, struct wt_completion *completions, unsigned 
         return rc;
     if (max > INT_MAX)
         max = INT_MAX;
+    if (s->polls)
+        wtc_poll_disarm(s);
     if (s->dirty)
         wtc_hand_over(s);
     if (s->pending == 0)

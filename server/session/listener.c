@@ -200,6 +200,7 @@ static int establish(struct session_connection *connection, const struct handsha
     }
     struct session *session = connection->session;
     session->connection = connection;
+    session->socket = connection->descriptor;
     session->ended = session_ended;
     session->ended_context = connection;
     listener->region_bytes += layout.region_bytes;

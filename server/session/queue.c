@@ -16,6 +16,7 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -92,6 +93,24 @@ static void learn_spin(struct session_shard *shard, uint64_t slept_ns)
                                              : spin_ns;
 }
 
+static uint32_t poll_armed(const struct session *session)
+{
+    return __atomic_load_n(&session->header->poll_armed, __ATOMIC_RELAXED);
+}
+
+/* Makes the socket readable, once for each time the client armed it. Nothing is waited for: a socket that has
+ * no room has unread datagrams, and that is all the client wants to see. */
+static void tell_poller(struct session_queue *queue)
+{
+    struct session *session = queue->session;
+    if (__atomic_exchange_n(&session->header->poll_armed, WT_POLL_IDLE, __ATOMIC_ACQ_REL) ==
+            WT_POLL_IDLE ||
+        session->socket < 0)
+        return;
+    queue->shard->counters.wakes++;
+    (void)send(session->socket, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 static void doorbell_fire(struct reactor_event *event, int32_t result, uint32_t completion_flags)
 {
     struct session_queue *queue = list_entry(event, struct session_queue, doorbell_event);
@@ -103,6 +122,8 @@ static void doorbell_fire(struct reactor_event *event, int32_t result, uint32_t 
         return;
     }
     queue->shard->counters.doorbells++;
+    if (!queue->detaching && poll_armed(queue->session) == WT_POLL_NOW)
+        tell_poller(queue);
     if (result < 0)
         session_report_corrupt(queue, "its doorbell cannot be watched");
     else if (!queue->polled && !queue->detaching) {
@@ -310,6 +331,8 @@ static bool may_sleep(struct session_queue *queue)
 static void wake_if_waiting(struct session_queue *queue)
 {
     struct wt_region_header *header = queue->session->header;
+    if (__builtin_expect(poll_armed(queue->session) != WT_POLL_IDLE, 0))
+        tell_poller(queue);
     if (!may_sleep(queue) || !__atomic_load_n(&header->client_waiting, __ATOMIC_RELAXED))
         return;
     queue->woken = true;
@@ -324,7 +347,8 @@ void session_publish(struct session_shard *shard)
         return;
     list_for_each(link, &shard->dirty)
         wt_ring_publish(&list_entry(link, struct session_queue, dirty_link)->completion);
-    /* Pairs with the client's fence between raising client_waiting and looking at its rings again. */
+    /* Pairs with the client's fence between raising client_waiting or poll_armed and looking at its rings
+     * again. */
     atomic_thread_fence(memory_order_seq_cst);
     for (struct list *link; (link = list_pop(&shard->dirty));)
         wake_if_waiting(list_entry(link, struct session_queue, dirty_link));

@@ -163,6 +163,7 @@ int session_create(struct session_shard *names_shard, const struct session_layou
     made->arena_bytes = layout->arena_bytes;
     made->ring_entries = layout->ring_entries;
     made->header = (struct wt_region_header *)region;
+    made->socket = -1;
     int error = copy_credentials(&made->who, who);
     if (!error)
         error = make_queues(made, names_shard, layout, doorbells);

@@ -48,6 +48,9 @@ struct session {
     unsigned detaches_pending;             /* names shard's */
     bool ending;                           /* names shard's */
     int bus_slot;                          /* in bus.c's table of ranges; -1: not there */
+    /* Of the connection, for datagrams to a client that polls; -1: none. Set before the welcome is sent, so
+     * before any request; it stays open until every part is detached. */
+    int socket;
     void (*ended)(struct session *session, void *context); /* names shard: all parts are gone */
     void *ended_context;
     struct list link;
