@@ -14,7 +14,8 @@
 struct wt_dir {
     struct wt *session;
     int handle;
-    bool at_end; /* nothing after what is in block */
+    bool owns_handle; /* wt_opendir's */
+    bool at_end;      /* nothing after what is in block */
     uint64_t cookie;
     uint32_t used, position; /* bytes in block */
     _Alignas(8) unsigned char block[WTC_REPLY_BYTES];
@@ -23,21 +24,44 @@ struct wt_dir {
 WT_EXPORT int wt_opendir(struct wt *s, const char *path, struct wt_dir **dir)
 {
     *dir = NULL;
+    int handle = wt_open(s, path, O_RDONLY | O_DIRECTORY, 0);
+    if (handle < 0)
+        return handle;
+    int rc = wt_fdopendir(s, handle, dir);
+    if (rc < 0)
+        wt_close(s, handle);
+    else
+        (*dir)->owns_handle = true;
+    return rc;
+}
+
+WT_EXPORT int wt_fdopendir(struct wt *s, int handle, struct wt_dir **dir)
+{
+    *dir = NULL;
+    int rc = wtc_check(s);
+    if (rc < 0)
+        return rc;
+    const struct wtc_handle *h = wtc_handle_find(s, handle);
+    if (!h)
+        return -EBADF;
+    if (!h->is_directory)
+        return -ENOTDIR;
     struct wt_dir *d = malloc(sizeof(*d));
     if (!d)
         return -ENOMEM;
-    int handle = wt_open(s, path, O_RDONLY | O_DIRECTORY, 0);
-    if (handle < 0) {
-        free(d);
-        return handle;
-    }
     d->session = s;
     d->handle = handle;
-    d->at_end = false;
-    d->cookie = 0;
-    d->used = d->position = 0;
+    d->owns_handle = false;
+    wt_seekdir(d, 0);
     *dir = d;
     return 0;
+}
+
+WT_EXPORT void wt_seekdir(struct wt_dir *d, uint64_t cookie)
+{
+    d->cookie = cookie;
+    d->at_end = false;
+    d->used = d->position = 0;
 }
 
 /* Fetches the next block. Afterwards there is an entry at position, or the end is reached. */
@@ -126,7 +150,7 @@ WT_EXPORT int wt_closedir(struct wt_dir *d)
 {
     if (!d)
         return 0;
-    int rc = wt_close(d->session, d->handle);
+    int rc = d->owns_handle ? wt_close(d->session, d->handle) : 0;
     free(d);
     return rc;
 }

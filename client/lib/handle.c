@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "client/lib/internal.h"
@@ -72,6 +73,7 @@ static int handle_use(struct wt *s, const struct wt_wire_completion *opened, int
                                   .shard = (uint16_t)(opened->offset >> 32),
                                   .level = is_synced ? WT_LEVEL_STABLE : s->level,
                                   .is_open = true,
+                                  .is_directory = opened->flags == S_IFDIR >> 12,
                                   .is_synced = is_synced,
                                   .appends = (flags & O_APPEND) != 0,
                                   .is_direct = (flags & O_DIRECT) != 0};
@@ -84,15 +86,16 @@ static void handle_free(struct wt *s, int number)
     s->handle_free = number;
 }
 
-WT_EXPORT int wt_open(struct wt *s, const char *path, int flags, mode_t mode)
+WT_EXPORT int wt_openat(struct wt *s, int directory, const char *path, int flags, mode_t mode)
 {
-    int rc = wtc_check(s);
-    int64_t length = wtc_path_length(path);
-    if (rc < 0 || length < 0)
-        return rc < 0 ? rc : (int)length;
     if (flags < 0 || flags >= OPEN_FLAGS_MAX)
         return -EINVAL;
-    if ((rc = handle_reserve(s)) < 0)
+    uint64_t start;
+    int64_t length = wtc_at(s, directory, path, &start);
+    if (length < 0)
+        return (int)length;
+    int rc = handle_reserve(s);
+    if (rc < 0)
         return rc;
     struct wtc_scratch scratch;
     if ((rc = wtc_scratch_take(s, 0, &scratch)) < 0)
@@ -104,10 +107,10 @@ WT_EXPORT int wt_open(struct wt *s, const char *path, int flags, mode_t mode)
     struct wt_request request = {.opcode = WT_OP_OPEN,
                                  .level =
                                      (flags & O_SYNC) == O_SYNC ? WT_LEVEL_STABLE : s->name_level,
-                                 .handle_index = WT_NO_HANDLE,
                                  .arena_offset = scratch.page * WT_PAGE_BYTES,
                                  .length = (uint32_t)length,
                                  .argument = mode_bits | flag_bits << 32};
+    wtc_request_start(&request, start);
     struct wt_wire_completion opened;
     int64_t result = wtc_call(s, s->names_shard, &request, UINT32_MAX, &opened);
     wtc_scratch_give(s, &scratch);
@@ -119,6 +122,11 @@ WT_EXPORT int wt_open(struct wt *s, const char *path, int flags, mode_t mode)
         return -EREMOTEIO;
     }
     return handle_use(s, &opened, flags);
+}
+
+WT_EXPORT int wt_open(struct wt *s, const char *path, int flags, mode_t mode)
+{
+    return wt_openat(s, WT_AT_ROOT, path, flags, mode);
 }
 
 /* A request on a handle without paths or data. */

@@ -80,7 +80,7 @@ struct wtc_handle {
     uint32_t index, generation; /* in the server's table */
     uint16_t shard;
     uint8_t level; /* of writes: enum wt_wire_level */
-    bool is_open;
+    bool is_open, is_directory;
     bool is_synced; /* opened with O_SYNC or O_DSYNC */
     bool appends;   /* opened with O_APPEND */
     bool is_direct; /* opened with O_DIRECT */
@@ -216,6 +216,21 @@ void wtc_scratch_give(struct wt *s, const struct wtc_scratch *scratch);
 int64_t wtc_call(struct wt *s, uint32_t shard, struct wt_request *request, uint32_t result_max,
                  struct wt_wire_completion *done);
 int64_t wtc_path_length(const char *path);
+
+/* names.c: the length of a path, and where it begins on the wire (wtc_handle_wire, WT_NO_HANDLE). -EBADF,
+ * -ENOTDIR, -ENOENT, -ENAMETOOLONG; and what wtc_check says. */
+int64_t wtc_at(struct wt *s, int directory, const char *path, uint64_t *start);
+
+static inline uint64_t wtc_handle_wire(const struct wtc_handle *handle)
+{
+    return handle->index | (uint64_t)handle->generation << 32;
+}
+
+static inline void wtc_request_start(struct wt_request *request, uint64_t start)
+{
+    request->handle_index = (uint32_t)start;
+    request->handle_generation = (uint32_t)(start >> 32);
+}
 
 /* handle.c. */
 struct wtc_handle *wtc_handle_find(struct wt *s, int handle);

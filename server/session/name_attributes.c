@@ -1,5 +1,6 @@
 /*
- * name_attributes.c - CHMOD, CHOWN, UTIMENS. WT_REQUEST_NOFOLLOW: of a symlink itself.
+ * name_attributes.c - CHMOD, CHOWN, UTIMENS. WT_REQUEST_NOFOLLOW: of a symlink itself; WT_REQUEST_OBJECT: of
+ * the handle's own inode.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,11 +16,7 @@
 static int resolve_inode(const struct session_request *request, struct name_inode **inode)
 {
     unsigned how = request->wire.flags & WT_REQUEST_NOFOLLOW ? NAMES_NOFOLLOW : 0;
-    struct names_place place;
-    int error = name_resolve(request, NAME_RANGE_FIRST, how, &place);
-    if (!error)
-        *inode = place.inode;
-    return error;
+    return name_resolve_inode(request, how, inode);
 }
 
 static int make_chmod(struct session_request *request, struct name_job *job)
@@ -59,7 +56,7 @@ static void change(struct session_request *request,
             return;
         }
     }
-    session_complete(request, error, 0, 0);
+    name_complete(request, error);
 }
 
 void name_chmod(struct session_request *request)
@@ -89,7 +86,7 @@ struct name_times {
 
 static void times_finished(struct name_times *times, int error)
 {
-    session_complete(times->request, error, 0, 0);
+    name_complete(times->request, error);
     if (times->hold)
         name_unhold(times->hold);
     free(times);
@@ -217,7 +214,7 @@ void name_utimens(struct session_request *request)
     struct name_job *job;
     int error = name_job_create(request, &job);
     if (error) {
-        session_complete(request, error, 0, 0);
+        name_complete(request, error);
         return;
     }
     struct name_times *times = calloc(1, sizeof(*times));
@@ -232,5 +229,5 @@ void name_utimens(struct session_request *request)
     if (times && times->hold)
         name_unhold(times->hold);
     free(times);
-    session_complete(request, error, 0, 0);
+    name_complete(request, error);
 }

@@ -19,7 +19,7 @@ static void finish(struct session_request *request, struct name_job *job, int er
     } else {
         name_job_discard(job);
     }
-    session_complete(request, error, 0, 0);
+    name_complete(request, error);
 }
 
 static int make_directory(struct session_request *request, struct name_job *job)
@@ -46,17 +46,19 @@ static int make_symlink(struct session_request *request, struct name_job *job)
                            (size_t)target_bytes);
 }
 
-/* As link(2): a symlink is linked itself. */
+/* As link(2): a symlink is linked itself, unless the client asks otherwise. */
 static int make_link(struct session_request *request, struct name_job *job)
 {
-    struct names_place from, to;
-    int error = name_resolve(request, NAME_RANGE_FIRST, NAMES_NOFOLLOW, &from);
+    struct name_inode *inode;
+    struct names_place to;
+    unsigned how = request->wire.flags & WT_REQUEST_FOLLOW ? 0 : NAMES_NOFOLLOW;
+    int error = name_resolve_inode(request, how, &inode);
     if (error)
         return error;
     error = name_resolve(request, NAME_RANGE_SECOND, NAMES_PARENT | NAMES_NOFOLLOW, &to);
     if (error)
         return error;
-    return names_make_link(name_tree(request), &job->change, from.inode, &to);
+    return names_make_link(name_tree(request), &job->change, inode, &to);
 }
 
 static int make_removal(struct session_request *request, struct name_job *job)
@@ -92,7 +94,7 @@ static void change(struct session_request *request, bool grows,
     struct name_job *job;
     int error = name_job_create(request, &job);
     if (error) {
-        session_complete(request, error, 0, 0);
+        name_complete(request, error);
         return;
     }
     error = make(request, job);

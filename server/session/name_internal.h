@@ -71,7 +71,7 @@ int name_job_apply(struct name_job *job);
  * when the record is durable or has failed, at level behind at once. */
 void name_job_append(struct name_job *job, uint8_t level, void *context,
                      void (*then)(void *context, int error));
-/* `then` of most: context is the request, which is completed with the error. */
+/* `then` of most: context is the request, which is completed with the error, on the shard it came from. */
 void name_complete(void *request, int error);
 
 /* ---- name_path.c: arguments ---- */
@@ -82,14 +82,30 @@ enum name_range { NAME_RANGE_FIRST, NAME_RANGE_SECOND };
  * -EINVAL. */
 int name_copy_path(const struct session_request *request, enum name_range range,
                    char path[static NAMES_PATH_BYTES_MAX + 1]);
+/* From the directory that the request names for this path, or the root. -EBADF, -ENOTDIR: no such handle, not
+ * a directory's; or what names_resolve says. */
 int name_resolve(const struct session_request *request, enum name_range range, unsigned flags,
                  struct names_place *place);
+/* The inode of an open handle. It lives, with or without a name; that it is gone would be a bug on our side,
+ * and a client's request is no place to die of it: -ESTALE. */
+int name_find_inode(const struct session_request *request, uint64_t ino, uint64_t generation,
+                    struct name_inode **inode);
+/* The inode of the first path, or of the request's handle (WT_REQUEST_OBJECT). */
+int name_resolve_inode(const struct session_request *request, unsigned flags,
+                       struct name_inode **inode);
 /* Copies a reply into the second range. -EINVAL: it does not fit. */
 int name_reply(const struct session_request *request, const void *bytes, size_t size_bytes);
 
-static inline struct session_shard *name_shard(const struct session_request *request)
+/* The shard whose ring the request came from. */
+static inline struct session_shard *name_origin(const struct session_request *request)
 {
     return request->queue->shard;
+}
+
+/* The names shard: where nearly all of this runs. Only its address may be used elsewhere. */
+static inline struct session_shard *name_shard(const struct session_request *request)
+{
+    return request->queue->shard->peers[JOURNAL_SHARD];
 }
 
 static inline struct names *name_tree(const struct session_request *request)

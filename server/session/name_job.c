@@ -101,7 +101,20 @@ void name_job_append(struct name_job *job, uint8_t level, void *context,
         then(context, 0);
 }
 
-void name_complete(void *request, int error)
+static void complete_at_origin(struct message *message)
 {
-    session_complete(request, error, 0, 0);
+    struct session_request *request = list_entry(message, struct session_request, message);
+    session_complete(request, request->result, 0, 0);
+}
+
+void name_complete(void *context, int error)
+{
+    struct session_request *request = context;
+    unsigned origin = name_origin(request)->shard;
+    if (origin == JOURNAL_SHARD) {
+        session_complete(request, error, 0, 0);
+        return;
+    }
+    request->result = error;
+    name_send(name_shard(request), origin, &request->message, complete_at_origin);
 }

@@ -126,23 +126,18 @@ static void fstat_returned(struct message *message)
         return;
     }
     if (S_ISREG(request->stat.mode))
-        fill_from_file(request, name_shard(request));
+        fill_from_file(request, name_origin(request));
     answer(request);
 }
 
-/* An open inode lives, with or without a name; that it is gone would be a bug on our side, and a client's
- * request is no place to die of it. */
 static void fstat_at_names(struct message *message)
 {
     struct session_request *request = of_message(message);
-    struct session_shard *origin = name_shard(request);
-    struct name_inode *inode = names_inode(volume_names(origin->volume), request->ino);
-    if (inode && inode->generation == request->inode_generation) {
+    struct session_shard *origin = name_origin(request);
+    struct name_inode *inode;
+    request->result = name_find_inode(request, request->ino, request->inode_generation, &inode);
+    if (request->result == 0)
         fill_from_names(request, inode);
-        request->result = 0;
-    } else {
-        request->result = -ESTALE;
-    }
     name_send(origin->peers[JOURNAL_SHARD], origin->shard, &request->message, fstat_returned);
 }
 
@@ -150,7 +145,7 @@ void session_fstat(struct session_request *request)
 {
     request->ino = request->handle->ino;
     request->inode_generation = request->handle->inode_generation;
-    name_send(name_shard(request), JOURNAL_SHARD, &request->message, fstat_at_names);
+    name_send(name_origin(request), JOURNAL_SHARD, &request->message, fstat_at_names);
 }
 
 /* ---- symlinks and directories ---- */
@@ -192,22 +187,15 @@ static uint32_t put_entry(unsigned char *to, uint32_t room, const struct name_en
     return bytes;
 }
 
-static struct name_inode *directory_of(const struct session_request *request)
-{
-    const struct session_handle *handle = request->handle;
-    if (!handle || !handle->directory)
-        return NULL;
-    struct name_inode *inode = names_inode(name_tree(request), handle->ino);
-    return inode && inode->generation == handle->inode_generation ? inode : NULL;
-}
-
 void name_readdir(struct session_request *request)
 {
     const struct wt_request *wire = &request->wire;
-    struct name_inode *directory = directory_of(request);
+    const struct session_handle *handle = request->handle;
+    struct name_inode *directory;
+    int error = name_find_inode(request, handle->ino, handle->inode_generation, &directory);
     unsigned char *to = session_arena(request->queue, wire->arena_offset2, wire->length2);
-    if (!directory || !to) {
-        session_complete(request, directory ? -EINVAL : -ENOTDIR, 0, 0);
+    if (error || !to) {
+        session_complete(request, error ? error : -EINVAL, 0, 0);
         return;
     }
     uint32_t room = wire->length2 < READDIR_BYTES_MAX ? wire->length2 : READDIR_BYTES_MAX;

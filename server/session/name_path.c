@@ -33,6 +33,35 @@ int name_copy_path(const struct session_request *request, enum name_range range,
     return (int)length;
 }
 
+int name_find_inode(const struct session_request *request, uint64_t ino, uint64_t generation,
+                    struct name_inode **inode)
+{
+    *inode = names_inode(name_tree(request), ino);
+    return *inode && (*inode)->generation == generation ? 0 : -ESTALE;
+}
+
+/* The handle of a directory is on the names shard, whichever ring the request came from. */
+static int find_start(const struct session_request *request, enum name_range range,
+                      struct name_inode **start)
+{
+    const struct wt_request *wire = &request->wire;
+    uint32_t index = wire->handle_index, generation = wire->handle_generation;
+    if (range == NAME_RANGE_SECOND && wire->opcode != WT_OP_SYMLINK) {
+        index = wire->offset ? (uint32_t)wire->offset : WT_NO_HANDLE;
+        generation = (uint32_t)(wire->offset >> 32);
+    }
+    *start = NULL;
+    if (index == WT_NO_HANDLE)
+        return 0;
+    struct session_queue *queue = request->queue->session->queues[JOURNAL_SHARD];
+    const struct session_handle *handle = session_handle_find(queue, index, generation);
+    if (!handle)
+        return -EBADF;
+    if (!handle->directory)
+        return -ENOTDIR;
+    return name_find_inode(request, handle->ino, handle->inode_generation, start);
+}
+
 int name_resolve(const struct session_request *request, enum name_range range, unsigned flags,
                  struct names_place *place)
 {
@@ -40,8 +69,24 @@ int name_resolve(const struct session_request *request, enum name_range range, u
     int length = name_copy_path(request, range, path);
     if (length < 0)
         return length;
+    struct name_inode *start = NULL;
+    int error = path[0] == '/' ? 0 : find_start(request, range, &start);
+    if (error)
+        return error;
     const struct credentials *who = &request->queue->session->who;
-    return names_resolve(name_tree(request), who, path, (size_t)length, flags, place);
+    return names_resolve_at(name_tree(request), who, start, path, (size_t)length, flags, place);
+}
+
+int name_resolve_inode(const struct session_request *request, unsigned flags,
+                       struct name_inode **inode)
+{
+    if (request->wire.flags & WT_REQUEST_OBJECT)
+        return name_find_inode(request, request->ino, request->inode_generation, inode);
+    struct names_place place;
+    int error = name_resolve(request, NAME_RANGE_FIRST, flags, &place);
+    if (!error)
+        *inode = place.inode;
+    return error;
 }
 
 int name_reply(const struct session_request *request, const void *bytes, size_t size_bytes)
@@ -64,7 +109,8 @@ static void name_sync(struct session_request *request)
         session_complete(request, -EBADF, 0, 0);
 }
 
-void session_name_request(struct session_request *request)
+/* On the names shard. */
+static void serve_request(struct session_request *request)
 {
     static void (*const serve[WT_OP_COUNT])(struct session_request *) = {
         [WT_OP_OPEN] = name_open,       [WT_OP_SYNC] = name_sync,
@@ -79,9 +125,27 @@ void session_name_request(struct session_request *request)
     };
     /* The client chose opcode and ring. */
     uint8_t opcode = request->wire.opcode;
-    if (name_shard(request)->shard != JOURNAL_SHARD || opcode >= WT_OP_COUNT || !serve[opcode]) {
+    if (opcode >= WT_OP_COUNT || !serve[opcode])
+        name_complete(request, -EINVAL);
+    else
+        serve[opcode](request);
+}
+
+static void object_at_names(struct message *message)
+{
+    serve_request(list_entry(message, struct session_request, message));
+}
+
+void session_name_request(struct session_request *request)
+{
+    struct session_shard *origin = name_origin(request);
+    if (request->wire.flags & WT_REQUEST_OBJECT) {
+        request->ino = request->handle->ino;
+        request->inode_generation = request->handle->inode_generation;
+        name_send(origin, JOURNAL_SHARD, &request->message, object_at_names);
+    } else if (origin->shard == JOURNAL_SHARD) {
+        serve_request(request);
+    } else {
         session_complete(request, -EINVAL, 0, 0);
-        return;
     }
-    serve[opcode](request);
 }

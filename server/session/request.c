@@ -19,9 +19,11 @@
 #define TAKES_RANGE    8u
 #define TAKES_RANGE2   16u
 #define TAKES_ARGUMENT 32u
-#define TAKES_PATH     (TAKES_RANGE | TAKES_LEVEL)
-#define TAKES_PATHS    (TAKES_PATH | TAKES_RANGE2)
-#define IS_SERVED      64u /* known, and there in this version */
+/* May name the handle of a directory, where a path without a leading slash begins. */
+#define TAKES_DIRECTORY 128u
+#define TAKES_PATH      (TAKES_RANGE | TAKES_LEVEL | TAKES_DIRECTORY)
+#define TAKES_PATHS     (TAKES_PATH | TAKES_RANGE2)
+#define IS_SERVED       64u /* known, and there in this version */
 
 static const struct {
     uint8_t takes;
@@ -36,19 +38,21 @@ static const struct {
     [WT_OP_SYNC] = {IS_SERVED | TAKES_HANDLE, WT_REQUEST_DATASYNC},
     [WT_OP_SYNCFS] = {IS_SERVED, 0},
     [WT_OP_TRUNCATE] = {IS_SERVED | TAKES_HANDLE | TAKES_LEVEL | TAKES_OFFSET, 0},
-    [WT_OP_STAT] = {IS_SERVED | TAKES_RANGE | TAKES_RANGE2, WT_REQUEST_NOFOLLOW},
+    [WT_OP_STAT] = {IS_SERVED | TAKES_RANGE | TAKES_RANGE2 | TAKES_DIRECTORY, WT_REQUEST_NOFOLLOW},
     [WT_OP_FSTAT] = {IS_SERVED | TAKES_HANDLE | TAKES_RANGE2, 0},
     [WT_OP_STATVFS] = {IS_SERVED | TAKES_RANGE2, 0},
     [WT_OP_MKDIR] = {IS_SERVED | TAKES_PATH | TAKES_ARGUMENT, 0},
     [WT_OP_RMDIR] = {IS_SERVED | TAKES_PATH, 0},
     [WT_OP_UNLINK] = {IS_SERVED | TAKES_PATH, 0},
-    [WT_OP_RENAME] = {IS_SERVED | TAKES_PATHS | TAKES_ARGUMENT, 0},
-    [WT_OP_LINK] = {IS_SERVED | TAKES_PATHS, 0},
+    [WT_OP_RENAME] = {IS_SERVED | TAKES_PATHS | TAKES_OFFSET | TAKES_ARGUMENT, 0},
+    [WT_OP_LINK] = {IS_SERVED | TAKES_PATHS | TAKES_OFFSET, WT_REQUEST_FOLLOW | WT_REQUEST_OBJECT},
     [WT_OP_SYMLINK] = {IS_SERVED | TAKES_PATHS, 0},
-    [WT_OP_READLINK] = {IS_SERVED | TAKES_RANGE | TAKES_RANGE2, 0},
-    [WT_OP_CHMOD] = {IS_SERVED | TAKES_PATH | TAKES_ARGUMENT, WT_REQUEST_NOFOLLOW},
-    [WT_OP_CHOWN] = {IS_SERVED | TAKES_PATH | TAKES_ARGUMENT, WT_REQUEST_NOFOLLOW},
-    [WT_OP_UTIMENS] = {IS_SERVED | TAKES_PATHS, WT_REQUEST_NOFOLLOW},
+    [WT_OP_READLINK] = {IS_SERVED | TAKES_RANGE | TAKES_RANGE2 | TAKES_DIRECTORY, 0},
+    [WT_OP_CHMOD] = {IS_SERVED | TAKES_PATH | TAKES_ARGUMENT,
+                     WT_REQUEST_NOFOLLOW | WT_REQUEST_OBJECT},
+    [WT_OP_CHOWN] = {IS_SERVED | TAKES_PATH | TAKES_ARGUMENT,
+                     WT_REQUEST_NOFOLLOW | WT_REQUEST_OBJECT},
+    [WT_OP_UTIMENS] = {IS_SERVED | TAKES_PATHS, WT_REQUEST_NOFOLLOW | WT_REQUEST_OBJECT},
     [WT_OP_READDIR] = {IS_SERVED | TAKES_HANDLE | TAKES_OFFSET | TAKES_RANGE2, 0},
     [WT_OP_STATS] = {IS_SERVED | TAKES_RANGE2, 0},
 };
@@ -71,7 +75,15 @@ static bool level_fits(const struct wt_request *wire, unsigned takes)
 static bool handle_fits(const struct wt_request *wire, unsigned takes)
 {
     return takes & TAKES_HANDLE ||
+           (takes & TAKES_DIRECTORY && wire->handle_index != WT_NO_HANDLE) ||
            (wire->handle_index == WT_NO_HANDLE && wire->handle_generation == 0);
+}
+
+/* The object of a handle has no path, and so nothing to follow. */
+static bool object_fits(const struct wt_request *wire)
+{
+    return !(wire->flags & WT_REQUEST_OBJECT) ||
+           (wire->flags == WT_REQUEST_OBJECT && !(wire->arena_offset | wire->length));
 }
 
 static bool unused_are_zero(const struct wt_request *wire, unsigned takes)
@@ -90,7 +102,8 @@ static int check_form(const struct session_queue *queue, const struct wt_request
         return -EINVAL;
     unsigned takes = rules[wire->opcode].takes;
     if (!(takes & IS_SERVED) || wire->flags & ~(uint32_t)rules[wire->opcode].flags ||
-        !level_fits(wire, takes) || !handle_fits(wire, takes) || !unused_are_zero(wire, takes))
+        !level_fits(wire, takes) || !handle_fits(wire, takes) || !unused_are_zero(wire, takes) ||
+        !object_fits(wire))
         return -EINVAL;
     if (!session_arena(queue, wire->arena_offset, wire->length) ||
         !session_arena(queue, wire->arena_offset2, wire->length2))
@@ -209,6 +222,12 @@ static bool serve_handle(struct session_request *request, struct session_handle 
     case WT_OP_CLOSE:
         handle_close(handle, request);
         return true;
+    case WT_OP_READDIR:
+        if (!handle->directory) {
+            session_complete(request, -ENOTDIR, 0, 0);
+            return true;
+        }
+        return serve_name(request, handle);
     default:
         return serve_name(request, handle);
     }
@@ -228,7 +247,7 @@ bool request_serve(struct session_request *request)
     int error = check_form(queue, wire);
     if (__builtin_expect(error != 0, 0))
         return refuse(request, error);
-    if (rules[wire->opcode].takes & TAKES_HANDLE) {
+    if (rules[wire->opcode].takes & TAKES_HANDLE || wire->flags & WT_REQUEST_OBJECT) {
         struct session_handle *handle =
             session_handle_find(queue, wire->handle_index, wire->handle_generation);
         return handle ? serve_handle(request, handle) : refuse(request, -EBADF);

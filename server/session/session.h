@@ -211,8 +211,8 @@ struct session_handle *session_handle_find(struct session_queue *queue, uint32_t
                                            uint32_t generation);
 
 /* name_*.c: the requests that the names shard serves (paths, directories, whole-volume; also SYNC and
- * READDIR with a directory's handle, request->handle set and counted). They finish by session_complete, now
- * or later. A session's queues stay allocated, `detaching` set, until session_free: a request that travels
+ * READDIR with a directory's handle, request->handle set and counted), and those with WT_REQUEST_OBJECT,
+ * which start on the shard of their handle. They finish by session_complete, now or later. A session's queues stay allocated, `detaching` set, until session_free: a request that travels
  * looks at them. */
 void session_name_request(struct session_request *request);
 /* FSTAT, request->handle set: of a regular file it starts on the file's shard and asks the names shard. */

@@ -119,6 +119,10 @@ struct names_place {
  * -ENOENT, -ENOTDIR, -EACCES, -ELOOP (more than NAMES_SYMLINKS_MAX), -ENAMETOOLONG. */
 int names_resolve(struct names *names, const struct credentials *who, const char *path,
                   size_t path_bytes, unsigned flags, struct names_place *place);
+/* The same from `start`, a directory, unless the path has a leading slash. NULL: the root. */
+int names_resolve_at(struct names *names, const struct credentials *who, struct name_inode *start,
+                     const char *path, size_t path_bytes, unsigned flags,
+                     struct names_place *place);
 
 /* What the operations have in common: who, when, the journal's epoch, and where the record is built
  * (NAMES_RECORD_BYTES, 8-byte aligned). On success the record is finished: record_bytes long. */

@@ -162,8 +162,8 @@ static int step(struct walk *walk)
     return 1;
 }
 
-int names_resolve(struct names *names, const struct credentials *who, const char *path,
-                  size_t path_bytes, unsigned flags, struct names_place *place)
+int names_resolve_at(struct names *names, const struct credentials *who, struct name_inode *start,
+                     const char *path, size_t path_bytes, unsigned flags, struct names_place *place)
 {
     if (path_bytes == 0)
         return -ENOENT;
@@ -184,8 +184,10 @@ int names_resolve(struct names *names, const struct credentials *who, const char
         .flags = flags,
         .place = place,
         .path_bytes = path_bytes,
-        .current = names_inode(names, VOLUME_ROOT_INO),
+        .current = start,
     };
+    if (!start || path[0] == '/')
+        walk.current = names_inode(names, VOLUME_ROOT_INO);
     if (!walk.current)
         return -ENOENT;
     int result;
@@ -193,4 +195,10 @@ int names_resolve(struct names *names, const struct credentials *who, const char
     while ((result = step(&walk)) > 0)
         ;
     return result;
+}
+
+int names_resolve(struct names *names, const struct credentials *who, const char *path,
+                  size_t path_bytes, unsigned flags, struct names_place *place)
+{
+    return names_resolve_at(names, who, NULL, path, path_bytes, flags, place);
 }

@@ -138,6 +138,7 @@ static int64_t server_answer(const struct wt_request *r, struct wt_wire_completi
     switch (r->opcode) {
     case WT_OP_OPEN:
         c->offset = 9 | (uint64_t)(next_handle % server.shards) << 32;
+        c->flags = (r->argument >> 32 & O_DIRECTORY ? S_IFDIR : S_IFREG) >> 12;
         return next_handle++;
     case WT_OP_READ:
     case WT_OP_WRITE:
