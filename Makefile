@@ -155,9 +155,10 @@ $(BUILD)/libwt-tools.a: $(call objects,$(TOOL_SRC))
 $(BUILD)/libwt-server-test.a: $(call objects,$(SERVER_SRC))
 $(BUILD)/libwt-support.a: $(call objects,$(SUPPORT_SRC))
 
-$(LIBWT_SO): $(call objects,$(LIBWT_SRC)) $(BUILD)/.sources
+$(LIBWT_SO): $(call objects,$(LIBWT_SRC)) client/lib/libwt.map $(BUILD)/.sources
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) -shared -Wl,-soname,libwt.so.$(SOMAJOR) -o $@ $(filter %.o,$^)
+	$(Q)$(CC) $(ALL_LDFLAGS) -shared -Wl,-soname,libwt.so.$(SOMAJOR) -Wl,--version-script,client/lib/libwt.map \
+	    -o $@ $(filter %.o,$^)
 
 $(BUILD)/libwt.so: $(LIBWT_SO)
 	@ln -sf $(<F) $(BUILD)/libwt.so.$(SOMAJOR)
