@@ -63,15 +63,17 @@ ALL_LDFLAGS  = $(CFLAGS) $(VARIANT_FLAGS) -pthread -Wl,-z,relro,-z,now $(LDFLAGS
 # liburing goes in statically where its archive is installed; asked at link time, when it is there.
 URING_LIB  = $(if $(filter /%,$(shell $(CC) -print-file-name=liburing.a)),-l:liburing.a,-luring)
 SERVER_LIBS = $(URING_LIB) -lnuma -lisal
+WTD_LIBS    = $(SERVER_LIBS) -linih
 # wtcli keeps libc's malloc: jemalloc comes after libc, and only if a server object asks for it by name.
 CLI_LIBS    = $(SERVER_LIBS) -ljson-c -Wl,--as-needed -lc $(MALLOC_LIB)
 # Test programs of the server's code allocate as wtd does.
-TEST_LDLIBS = $(SERVER_LIBS) $(MALLOC_LIB) -lm
+TEST_LDLIBS = $(WTD_LIBS) $(MALLOC_LIB) -lm
 
 # ---- sources ---------------------------------------------------------------------------------------
 
 FLOORS     := base device cache volume file session shard
-SERVER_SRC := $(foreach f,$(FLOORS),$(wildcard server/$(f)/*.c))
+# What wtd.c calls beside it is tested with the floors.
+SERVER_SRC := $(foreach f,$(FLOORS),$(wildcard server/$(f)/*.c)) $(wildcard server/wtd_*.c)
 # The simulated device is for tests: in no program that people run.
 SIM_SRC    := $(wildcard server/device/sim*.c)
 PROD_SRC   := $(filter-out $(SIM_SRC),$(SERVER_SRC))
@@ -172,7 +174,7 @@ $(BUILD)/wt.pc: deploy/wt.pc.in $(BUILD)/.prefix
 ifeq ($(filter canary-%,$(VARIANT)),)
 $(BUILD)/wtd: $(call objects,server/wtd.c $(PROD_SRC)) $(BUILD)/.sources
 	$(call say,LINK,$@)
-	$(Q)$(link) $(SERVER_LIBS) $(MALLOC_LIB)
+	$(Q)$(link) $(WTD_LIBS) $(MALLOC_LIB)
 
 $(BUILD)/wtcli: $(call objects,$(CLI_SRC)) $(LIBWT_A) $(BUILD)/libwt-tools.a $(BUILD)/.sources
 	$(call say,LINK,$@)

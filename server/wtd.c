@@ -1,14 +1,12 @@
 /*
- * wtd.c - the server's program: arguments, start, signals, stop.
+ * wtd.c - the server's program: start, signals, stop.
  *
  * The main thread opens the device and the volume, starts the shards (shard/crew.c), waits for a signal and
  * stops them. It serves nothing itself. Every refusal is one line: the cause, then the mend.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,207 +20,50 @@
 #include "server/session/session.h"
 #include "server/shard/crew.h"
 #include "server/volume/volume.h"
+#include "server/wtd_options.h"
 
-#define REASON_BYTES           512
-#define CACHE_BYTES_DEFAULT    (256ull << 20)
-#define METADATA_BYTES_DEFAULT (1ull << 30)
-#define METADATA_BYTES_MIN     (1ull << 20)
-#define SOCKET_DEFAULT         "/run/wt/wt.sock"
-#define SOCKET_MODE_DEFAULT    0660u
+#define REASON_BYTES 512
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
-struct options {
-    const char *device, *socket_path;
-    unsigned shard_count; /* 0: as many as there are cores */
-    uint64_t cache_bytes, metadata_bytes;
-    unsigned socket_mode;
-    bool require_fixed_buffers;
-    enum log_level log_level;
-};
-
-static const char help[] =
-    "usage: wtd --device DEV [OPTION]...\n"
-    "Serves the volume on DEV (made by `wtcli mkfs') to programs on this machine.\n"
-    "\n"
-    "  --device DEV             block device, NVMe namespace or image file; file: forces its kind\n"
-    "  --socket PATH            where clients connect (default " SOCKET_DEFAULT ")\n"
-    "  --socket-mode OCTAL      the socket's mode (default 0660)\n"
-    "  --shards N               threads, each with a core of its own (default: one a core)\n"
-    "  --cache SIZE             memory for file contents, of all shards together (default 256M)\n"
-    "  --metadata SIZE          the most memory for names and maps (default 1G, at most a quarter\n"
-    "                           of the machine's)\n"
-    "  --require-fixed-buffers  refuse to run where the cache cannot be registered with the "
-    "kernel\n"
-    "  --log-level LEVEL        error, warning, info or debug (default info)\n"
-    "  --help, --version        say this, or the version, and exit\n"
-    "\n"
-    "SIZE takes K, M, G or T (binary). SIGTERM and SIGINT end it in order, with a checkpoint.\n"
-    "Exit status: 0 done, 1 failed, 2 usage.\n";
-
 /* ---- arguments ---- */
 
-__attribute__((format(printf, 1, 2), noreturn)) static void usage_error(const char *format, ...)
+__attribute__((noreturn)) static void usage_error(const char *what)
 {
-    char what[REASON_BYTES];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(what, sizeof(what), format, arguments);
-    va_end(arguments);
     log_error("%s. Try `wtd --help'", what);
     exit(EXIT_USAGE);
 }
 
-static uint64_t number_of(const char *option, const char *text, uint64_t least, uint64_t most)
+__attribute__((noreturn)) static void answer_and_exit(const struct options *options)
 {
-    char *end;
-    errno = 0;
-    unsigned long long value = strtoull(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end || errno || value < least || value > most)
-        usage_error("--%s %s: must be a number from %" PRIu64 " to %" PRIu64, option, text, least,
-                    most);
-    return value;
-}
-
-static uint64_t size_of(const char *option, const char *text)
-{
-    static const char units[] = "KMGT";
-    char *end;
-    errno = 0;
-    unsigned long long value = strtoull(text, &end, 10);
-    const char *unit = *end ? strchr(units, *end) : NULL;
-    unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
-    if (unit)
-        end++;
-    if (text[0] < '0' || text[0] > '9' || *end || errno || value == 0 ||
-        value > (UINT64_MAX >> 1) >> shift)
-        usage_error("--%s %s: must be a size, as 64M (K, M, G, T)", option, text);
-    return value << shift;
-}
-
-static unsigned mode_of(const char *text)
-{
-    char *end;
-    unsigned long value = strtoul(text, &end, 8);
-    if (text[0] < '0' || text[0] > '7' || *end || value > 0777)
-        usage_error("--socket-mode %s: must be an octal mode from 0 to 0777", text);
-    return (unsigned)value;
-}
-
-static enum log_level level_of(const char *text)
-{
-    static const char *const names[] = {"error", "warning", "info", "debug"};
-    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (strcmp(text, names[i]) == 0)
-            return (enum log_level)i;
-    }
-    usage_error("--log-level %s: must be error, warning, info or debug", text);
-}
-
-enum option_code {
-    OPTION_DEVICE = 256,
-    OPTION_SOCKET,
-    OPTION_SOCKET_MODE,
-    OPTION_SHARDS,
-    OPTION_CACHE,
-    OPTION_METADATA,
-    OPTION_FIXED_BUFFERS,
-    OPTION_LOG_LEVEL,
-    OPTION_HELP,
-    OPTION_VERSION,
-    OPTION_LATER, /* in the contract, not in this version */
-};
-
-static const struct option long_options[] = {
-    {"device", required_argument, NULL, OPTION_DEVICE},
-    {"socket", required_argument, NULL, OPTION_SOCKET},
-    {"socket-mode", required_argument, NULL, OPTION_SOCKET_MODE},
-    {"shards", required_argument, NULL, OPTION_SHARDS},
-    {"cache", required_argument, NULL, OPTION_CACHE},
-    {"metadata", required_argument, NULL, OPTION_METADATA},
-    {"require-fixed-buffers", no_argument, NULL, OPTION_FIXED_BUFFERS},
-    {"log-level", required_argument, NULL, OPTION_LOG_LEVEL},
-    {"help", no_argument, NULL, OPTION_HELP},
-    {"version", no_argument, NULL, OPTION_VERSION},
-    {"config", required_argument, NULL, OPTION_LATER},
-    {"metrics", required_argument, NULL, OPTION_LATER},
-    {"iopoll", no_argument, NULL, OPTION_LATER},
-    {"io-timeout", required_argument, NULL, OPTION_LATER},
-    {0},
-};
-
-__attribute__((noreturn)) static void say_and_exit(const char *text)
-{
-    fputs(text, stdout);
-    exit(fflush(stdout) == 0 ? EXIT_DONE : EXIT_FAILED);
-}
-
-static void take_option(struct options *options, int code, int which, const char *argument)
-{
-    switch (code) {
-    case OPTION_DEVICE:
-        options->device = argument;
-        break;
-    case OPTION_SOCKET:
-        options->socket_path = argument;
-        break;
-    case OPTION_SOCKET_MODE:
-        options->socket_mode = mode_of(argument);
-        break;
-    case OPTION_SHARDS:
-        options->shard_count = (unsigned)number_of("shards", argument, 1, WT_SHARDS_MAX);
-        break;
-    case OPTION_CACHE:
-        options->cache_bytes = size_of("cache", argument);
-        break;
-    case OPTION_METADATA:
-        options->metadata_bytes = size_of("metadata", argument);
-        break;
-    case OPTION_FIXED_BUFFERS:
-        options->require_fixed_buffers = true;
-        break;
-    case OPTION_LOG_LEVEL:
-        options->log_level = level_of(argument);
-        break;
-    case OPTION_HELP:
-        say_and_exit(help);
-    case OPTION_VERSION:
-        say_and_exit("wtd " WT_VERSION "\n");
-    default:
-        usage_error("--%s is not in this version", long_options[which].name);
-    }
-}
-
-static uint64_t machine_bytes(void)
-{
-    return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+    if (options->wants_help)
+        options_help(stdout);
+    else
+        printf("wtd " WT_VERSION " (protocol %u, format %u)\n", WT_PROTOCOL_VERSION,
+               VOLUME_FORMAT_VERSION);
+    exit(fflush(stdout) == 0 && !ferror(stdout) ? EXIT_DONE : EXIT_FAILED);
 }
 
 static void read_options(int count, char **words, struct options *options)
 {
-    int code, which = 0;
-    uint64_t quarter = machine_bytes() / 4;
-    *options = (struct options){
-        .socket_path = SOCKET_DEFAULT,
-        .cache_bytes = CACHE_BYTES_DEFAULT,
-        .metadata_bytes = quarter < METADATA_BYTES_DEFAULT ? quarter : METADATA_BYTES_DEFAULT,
-        .socket_mode = SOCKET_MODE_DEFAULT,
-        .log_level = LOG_LEVEL_INFO,
-    };
-    opterr = 0;
-    while ((code = getopt_long(count, words, ":", long_options, &which)) != -1) {
-        if (code == ':')
-            usage_error("%s needs a value", words[optind - 1]);
-        if (code == '?')
-            usage_error("unknown or ambiguous option %s", words[optind - 1]);
-        take_option(options, code, which, optarg);
+    char reason[REASON_BYTES];
+    int error;
+    options_default(options);
+    if (options_take_line(options, count, words, reason, sizeof(reason)))
+        usage_error(reason);
+    if (options->wants_help || options->wants_version)
+        answer_and_exit(options);
+    if (options->config[0]) {
+        error = options_take_file(options, options->config, reason, sizeof(reason));
+        if (error == -EINVAL)
+            usage_error(reason);
+        if (error) {
+            log_error("%s", reason);
+            exit(EXIT_FAILED);
+        }
     }
-    if (optind < count)
-        usage_error("unexpected argument %s", words[optind]);
-    if (!options->device)
-        usage_error("--device is missing");
-    if (options->metadata_bytes < METADATA_BYTES_MIN)
-        usage_error("--metadata: at least 1M");
+    if (options_check(options, reason, sizeof(reason)))
+        usage_error(reason);
 }
 
 /* ---- the process ---- */
@@ -346,6 +187,7 @@ static int start(const struct options *options, struct server *server, char *rea
         .require_fixed_buffers = options->require_fixed_buffers,
         .socket_path = options->socket_path,
         .socket_mode = options->socket_mode,
+        .user_sessions_max = options->user_sessions,
     };
     error = crew_start(&crew_options, &server->crew, &unregistered, reason, REASON_BYTES);
     if (error)

@@ -46,7 +46,8 @@ struct session_listener {
     struct reactor_event timer_event;
     struct __kernel_timespec timer;
     bool timer_runs;
-    uint64_t region_bytes, region_bytes_max; /* of all sessions */
+    uint64_t region_bytes, region_bytes_max; /* of all sessions; one user gets half of it */
+    unsigned user_sessions_max;
     void (*stopped)(void *context);
     void *stopped_context;
 };
@@ -148,8 +149,49 @@ static void refuse(struct session_connection *connection, const struct wt_welcom
     connection_close(connection);
 }
 
-static bool fits(struct session_listener *listener, const struct session_layout *layout,
-                 struct wt_welcome *welcome)
+/* What one user has already, by counting: a connect is rare, and sessions are bounded. */
+static void count_user(struct session_shard *shard, uint32_t uid, unsigned *sessions,
+                       uint64_t *region_bytes)
+{
+    *sessions = 0;
+    *region_bytes = 0;
+    list_for_each(link, &shard->sessions)
+    {
+        const struct session *session = list_entry(link, struct session, link);
+        if (session->who.uid != uid)
+            continue;
+        ++*sessions;
+        *region_bytes += session->region_bytes;
+    }
+}
+
+/* One user cannot keep the others out: neither by number nor by memory. */
+static bool fits_user(struct session_listener *listener, uint32_t uid,
+                      const struct session_layout *layout, struct wt_welcome *welcome)
+{
+    unsigned sessions;
+    uint64_t region_bytes, share_bytes = listener->region_bytes_max / 2;
+    count_user(listener->shard, uid, &sessions, &region_bytes);
+    if (sessions >= listener->user_sessions_max) {
+        handshake_refuse(welcome, -EDQUOT,
+                         "user %u has %u sessions, the most one user gets (wtd --user-sessions)",
+                         uid, sessions);
+        return false;
+    }
+    if (layout->region_bytes > share_bytes || region_bytes > share_bytes - layout->region_bytes) {
+        handshake_refuse(welcome, -EDQUOT,
+                         "no room for %llu MiB of session memory: user %u has %llu MiB, the most "
+                         "one user gets is %llu MiB",
+                         (unsigned long long)layout->region_bytes >> 20, uid,
+                         (unsigned long long)region_bytes >> 20,
+                         (unsigned long long)share_bytes >> 20);
+        return false;
+    }
+    return true;
+}
+
+static bool fits(struct session_listener *listener, uint32_t uid,
+                 const struct session_layout *layout, struct wt_welcome *welcome)
 {
     if (listener->shard->session_count >= WT_SESSIONS_MAX) {
         handshake_refuse(welcome, -EUSERS, "the server has %u sessions, the most it takes",
@@ -164,7 +206,7 @@ static bool fits(struct session_listener *listener, const struct session_layout 
                          (unsigned long long)listener->region_bytes_max >> 20);
         return false;
     }
-    return true;
+    return fits_user(listener, uid, layout, welcome);
 }
 
 /* Makes the session and tells the client. An error has its words in the welcome, unless nobody is there to
@@ -181,12 +223,12 @@ static int establish(struct session_connection *connection, const struct handsha
     int error = socket_credentials(connection->descriptor, &who, groups);
     if (error) {
         handshake_refuse(welcome, error, "the server cannot tell who you are%s",
-                         error == -E2BIG ? ": in more than 256 groups" : "");
+                         error == -E2BIG ? ": in too many groups" : "");
         return error;
     }
     error = session_layout(wish->ring_entries, wish->arena_bytes, shard->shard_count, &layout);
     assert(!error);
-    if (!fits(listener, &layout, welcome))
+    if (!fits(listener, who.uid, &layout, welcome))
         return welcome->error;
     error = handshake_build(&layout, shard->shard_count, &resources, welcome);
     if (error)
@@ -437,7 +479,8 @@ static uint64_t memory_for_regions(void)
     return machine_bytes / 4;
 }
 
-int session_listener_create(struct session_shard *shard, const char *path, unsigned mode,
+int session_listener_create(struct session_shard *shard,
+                            const struct session_listener_options *options,
                             struct session_listener **listener, char *reason, size_t reason_bytes)
 {
     struct session_listener *made = calloc(1, sizeof(*made));
@@ -450,8 +493,10 @@ int session_listener_create(struct session_shard *shard, const char *path, unsig
     made->accept_message.deliver = accept_more;
     made->timer_event.fire = timer_fire;
     made->region_bytes_max = memory_for_regions();
+    made->user_sessions_max = options->user_sessions_max;
     list_init(&made->greeting);
-    int error = socket_listen(path, mode, &made->place, &made->descriptor, reason, reason_bytes);
+    int error = socket_listen(options->path, options->mode, &made->place, &made->descriptor, reason,
+                              reason_bytes);
     if (error) {
         free(made);
         return error;
@@ -459,7 +504,7 @@ int session_listener_create(struct session_shard *shard, const char *path, unsig
     made->spare_descriptor = eventfd(0, EFD_CLOEXEC);
     error = reactor_watch(shard->reactor, made->descriptor, POLLIN, &made->accept_event);
     if (error) {
-        snprintf(reason, reason_bytes, "no memory to watch the socket %s", path);
+        snprintf(reason, reason_bytes, "no memory to watch the socket %s", options->path);
         socket_remove(&made->place);
         session_listener_destroy(made);
         return error;

@@ -223,10 +223,15 @@ void session_handle_closed(struct session_queue *queue, struct session_handle *h
 /* Tries again what found no file_operation. Cheap when nothing waits. */
 void session_retry_drops(struct session_shard *shard);
 
-/* listener.c: the socket. Only on the names shard. mode: of the socket. On failure reason is one line:
- * cause, then mend. */
+/* listener.c: the socket. Only on the names shard. On failure reason is one line: cause, then mend. */
+struct session_listener_options {
+    const char *path;
+    unsigned mode;              /* of the socket */
+    unsigned user_sessions_max; /* of one uid */
+};
 struct session_listener;
-int session_listener_create(struct session_shard *shard, const char *path, unsigned mode,
+int session_listener_create(struct session_shard *shard,
+                            const struct session_listener_options *options,
                             struct session_listener **listener, char *reason, size_t reason_bytes);
 /* Stops accepting and removes the socket; ends every session, then calls stopped, perhaps at once. */
 void session_listener_stop(struct session_listener *listener, void (*stopped)(void *context),

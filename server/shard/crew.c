@@ -170,8 +170,12 @@ static void open_socket(struct crew *crew, struct member *member)
         snprintf(member->reason, sizeof(member->reason), "no memory to watch for signals");
         return;
     }
-    member->error = session_listener_create(shard_sessions(shard), crew->options.socket_path,
-                                            crew->options.socket_mode, &crew->listener,
+    struct session_listener_options options = {
+        .path = crew->options.socket_path,
+        .mode = crew->options.socket_mode,
+        .user_sessions_max = crew->options.user_sessions_max,
+    };
+    member->error = session_listener_create(shard_sessions(shard), &options, &crew->listener,
                                             member->reason, sizeof(member->reason));
 }
 

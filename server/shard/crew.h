@@ -27,6 +27,7 @@ struct crew_options {
     bool require_fixed_buffers;
     const char *socket_path;
     unsigned socket_mode;
+    unsigned user_sessions_max; /* of one uid */
 };
 
 /* *unregistered: some shard goes without registered buffers. */
