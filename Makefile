@@ -10,6 +10,8 @@ PREFIX     ?= /usr/local
 BINDIR     ?= $(PREFIX)/bin
 LIBDIR     ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
+MANDIR     ?= $(PREFIX)/share/man
+DOCDIR     ?= $(PREFIX)/share/doc/wt
 
 ifeq ($(origin CC),default)
 CC := gcc
@@ -92,6 +94,8 @@ FUZZ_SRC    := $(wildcard tests/fuzz/*.c)
 
 ALL_SRC := $(SERVER_SRC) $(wildcard server/wtd.c) $(LIBWT_SRC) $(CLI_SRC) $(SUPPORT_SRC) $(UNIT_SRC) \
            $(SIMTEST_SRC) $(INTEG_SRC) $(TSAN_SRC) $(BENCH_SRC) $(FUZZ_SRC)
+# A page's section is its name's end.
+MAN_PAGES := $(wildcard client/lib/man/*.3 client/cli/*.1 server/*.5 server/*.8)
 # Every C file, for clang-format.
 C_FILES = $(sort $(ALL_SRC) $(shell find proto include server client tests -name '*.[ch]' 2>/dev/null))
 
@@ -303,11 +307,18 @@ install: all
 	ln -sf libwt.so.$(SOMAJOR) '$(DESTDIR)$(LIBDIR)/libwt.so'
 	install -m 644 include/wt.h '$(DESTDIR)$(INCLUDEDIR)'
 	install -m 644 $(BUILD)/wt.pc '$(DESTDIR)$(LIBDIR)/pkgconfig'
+	install -d '$(DESTDIR)$(DOCDIR)' $(foreach n,1 3 5 8,'$(DESTDIR)$(MANDIR)/man$n')
+	install -m 644 deploy/wtd.conf '$(DESTDIR)$(DOCDIR)'
+	$(foreach n,1 3 5 8,$(if $(filter %.$n,$(MAN_PAGES)),\
+	    install -m 644 $(filter %.$n,$(MAN_PAGES)) '$(DESTDIR)$(MANDIR)/man$n' &&)) :
 
 uninstall:
 	rm -f '$(DESTDIR)$(BINDIR)/wtd' '$(DESTDIR)$(BINDIR)/wtcli' '$(DESTDIR)$(LIBDIR)/libwt.a'
 	rm -f $(foreach v,.$(VERSION) .$(SOMAJOR) ,'$(DESTDIR)$(LIBDIR)/libwt.so$v') '$(DESTDIR)$(LIBDIR)/libwt.so'
 	rm -f '$(DESTDIR)$(INCLUDEDIR)/wt.h' '$(DESTDIR)$(LIBDIR)/pkgconfig/wt.pc'
+	rm -f $(foreach p,$(MAN_PAGES),'$(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $p))/$(notdir $p)')
+	rm -f '$(DESTDIR)$(DOCDIR)/wtd.conf'
+	! test -d '$(DESTDIR)$(DOCDIR)' || rmdir --ignore-fail-on-non-empty '$(DESTDIR)$(DOCDIR)'
 
 clean:
 	rm -rf '$(BUILD)'
