@@ -20,8 +20,10 @@
 
 #define FLAGS_SERVED  (O_ACCMODE | O_CREAT | O_EXCL | O_TRUNC | O_APPEND | O_DIRECTORY | O_NOFOLLOW)
 #define FLAGS_IGNORED (O_CLOEXEC | O_SYNC | O_NOATIME | O_LARGEFILE | O_NONBLOCK | O_NOCTTY)
-/* What programs do ask for and do not get. O_TMPFILE and O_SYNC have bits of other flags in them. */
-#define FLAGS_MISSING (O_PATH | O_DIRECT | (O_TMPFILE & ~O_DIRECTORY))
+/* O_TMPFILE's own bit; the flag has that of O_DIRECTORY in it too. */
+#define FLAG_UNNAMED ((uint32_t)O_TMPFILE & ~(uint32_t)O_DIRECTORY)
+/* What programs do ask for and do not get. */
+#define FLAGS_MISSING (O_PATH | O_DIRECT)
 
 struct name_close {
     struct message message;
@@ -318,30 +320,15 @@ static int open_existing(struct name_close *notice, const struct names_place *pl
     return 0;
 }
 
-/* The new file is open as asked, whatever its mode permits. */
-static int open_new(struct name_close *notice, struct names_place *place)
+/* The inode that the job made is open as asked, whatever its mode permits. */
+static int open_made(struct name_close *notice, struct name_job *job)
 {
     struct session_request *request = notice->request;
-    struct names *names = name_tree(request);
-    if (place->must_be_directory)
-        return -EISDIR;
-    struct name_job *job;
-    int error = name_job_create(request, &job);
-    if (error)
-        return error;
-    uint32_t mode = S_IFREG | ((uint32_t)request->wire.argument & 07777);
-    error = names_make_node(names, &job->change, place, mode, NULL, 0);
-    if (!error)
-        error = name_job_may_grow(request);
-    if (error) {
-        name_job_discard(job);
-        return error;
-    }
     uint64_t ino = job->change.ino;
-    error = name_job_apply(job);
+    int error = name_job_apply(job);
     if (error)
         return error;
-    count(notice, names_inode(names, ino));
+    count(notice, names_inode(name_tree(request), ino));
     /* Behind would break what write access promises. */
     uint8_t level = writes(notice) ? WT_LEVEL_THROUGH : request->wire.level;
     notice->flags &= ~(uint32_t)O_TRUNC;
@@ -349,13 +336,67 @@ static int open_new(struct name_close *notice, struct names_place *place)
     return 0;
 }
 
+static int make_new(struct session_request *request, struct name_job *job,
+                    struct names_place *place)
+{
+    uint32_t mode = S_IFREG | ((uint32_t)request->wire.argument & 07777);
+    int error = names_make_node(name_tree(request), &job->change, place, mode, NULL, 0);
+    return error ? error : name_job_may_grow(request);
+}
+
+static int open_new(struct name_close *notice, struct names_place *place)
+{
+    if (place->must_be_directory)
+        return -EISDIR;
+    struct name_job *job;
+    int error = name_job_create(notice->request, &job);
+    if (error)
+        return error;
+    error = make_new(notice->request, job, place);
+    if (!error)
+        return open_made(notice, job);
+    name_job_discard(job);
+    return error;
+}
+
+static int make_unnamed(struct session_request *request, struct name_job *job,
+                        const struct name_inode *directory)
+{
+    struct names *names = name_tree(request);
+    uint32_t flags = (uint32_t)(request->wire.argument >> 32);
+    uint32_t mode = (uint32_t)request->wire.argument & 07777;
+    int error = names_make_unnamed(names, &job->change, directory, mode);
+    if (!error)
+        error = name_job_may_grow(request);
+    return error ? error : names_insert_unnamed(names, &job->change, !(flags & O_EXCL));
+}
+
+/* O_TMPFILE: the place is that of the directory. */
+static int open_unnamed(struct name_close *notice, const struct names_place *place)
+{
+    if (!S_ISDIR(place->inode->mode))
+        return -ENOTDIR;
+    struct name_job *job;
+    int error = name_job_create(notice->request, &job);
+    if (error)
+        return error;
+    error = make_unnamed(notice->request, job, place->inode);
+    if (!error)
+        return open_made(notice, job);
+    name_job_discard(job);
+    return error;
+}
+
 static int check_flags(uint32_t flags)
 {
     if (flags & FLAGS_MISSING)
         return -EOPNOTSUPP;
-    if (flags & ~(uint32_t)(FLAGS_SERVED | FLAGS_IGNORED))
+    if (flags & ~((uint32_t)(FLAGS_SERVED | FLAGS_IGNORED) | FLAG_UNNAMED))
         return -EINVAL;
     if ((flags & O_ACCMODE) == O_ACCMODE)
+        return -EINVAL;
+    if (flags & FLAG_UNNAMED &&
+        (!(flags & O_DIRECTORY) || flags & O_CREAT || (flags & O_ACCMODE) == O_RDONLY))
         return -EINVAL;
     if ((flags & O_CREAT) && (flags & O_DIRECTORY))
         return -EINVAL;
@@ -374,6 +415,8 @@ static int begin_open(struct name_close *notice)
     int error = name_resolve(notice->request, NAME_RANGE_FIRST, how, &place);
     if (error)
         return error;
+    if (flags & FLAG_UNNAMED)
+        return open_unnamed(notice, &place);
     return place.inode ? open_existing(notice, &place) : open_new(notice, &place);
 }
 

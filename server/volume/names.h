@@ -9,7 +9,9 @@
  *
  * Inode numbers only grow and are never reused; the generation is the boot epoch of the creation.
  * An inode whose last name went lives on in memory while it is open (open_count > 0, `orphan`), in the
- * journal it is gone: a crash frees it.
+ * journal it is gone: a crash frees it. One made without a name (O_TMPFILE) is an orphan from the start, and
+ * the only kind that may get a name (`linkable`); the record of its making says its number and nothing else
+ * that lasts, that of its first name states it whole.
  *
  * Cookies: each new entry of a directory gets the next number of that directory, so an entry that is
  * present throughout a listing is seen exactly once. 1 and 2 are kept free for "." and "..".
@@ -63,7 +65,8 @@ struct name_inode {
     uint32_t open_count;
     uint16_t name_count; /* entries that mean this inode: it is not freed while there are any */
     bool orphan;
-    bool reached; /* names_verify's own mark */
+    bool linkable; /* an orphan that never had a name and may get one */
+    bool reached;  /* names_verify's own mark */
     struct name_inode *hash_next;
 };
 
@@ -143,6 +146,12 @@ struct names_change {
  * -EEXIST, -EACCES, -EMLINK, -ENOSPC, ... as in open(2), mkdir(2), symlink(2). */
 int names_make_node(struct names *names, struct names_change *change, struct names_place *place,
                     uint32_t mode, const char *target, size_t target_bytes);
+/* A regular file without a name, as if made in that directory. After this, when nothing can refuse any more
+ * but memory, names_insert_unnamed puts the inode into the tree (-ENOMEM), then the record is applied. */
+int names_make_unnamed(struct names *names, struct names_change *change,
+                       const struct name_inode *directory, uint32_t mode);
+int names_insert_unnamed(struct names *names, const struct names_change *change, bool linkable);
+/* -ENOENT: an orphan that is not linkable. */
 int names_make_link(struct names *names, struct names_change *change, struct name_inode *inode,
                     struct names_place *place);
 /* directory: rmdir (else unlink: -EISDIR for a directory). Sticky bit honoured. */

@@ -57,6 +57,8 @@ static int check_inode(const struct item_inode *item)
         return -EBADMSG;
     if (item->ino == VOLUME_ROOT_INO && type != S_IFDIR)
         return -EBADMSG;
+    if (type == S_IFDIR ? item->next_cookie > NAMES_COOKIE_MAX + 1 : item->next_cookie != 0)
+        return -EBADMSG;
     if (item->header.count && (type != S_IFLNK || memchr(item + 1, '\0', item->header.count)))
         return -EBADMSG;
     return 0;
@@ -151,17 +153,21 @@ static void set_attributes(struct name_inode *inode, const struct item_inode *it
     inode->mtime_ns = item->mtime_ns;
     inode->ctime_ns = item->ctime_ns;
     inode->birth_ns = item->birth_ns;
+    if (S_ISDIR(inode->mode) && inode->directory->next_cookie < item->next_cookie)
+        inode->directory->next_cookie = item->next_cookie;
 }
 
 static int restate_inode(struct name_inode *inode, const struct item_inode *item)
 {
     if (inode->generation != item->generation || (inode->mode ^ item->mode) & S_IFMT ||
-        (inode->orphan && item->nlink > 0))
+        (inode->orphan && item->nlink > 0 && !inode->linkable))
         return -EBADMSG;
     if (item->header.count && (strlen(inode->target) != item->header.count ||
                                memcmp(inode->target, item + 1, item->header.count) != 0))
         return -EBADMSG;
     set_attributes(inode, item);
+    if (inode->linkable && item->nlink > 0)
+        inode->orphan = inode->linkable = false;
     return 0;
 }
 

@@ -46,6 +46,7 @@ struct item_inode names_state(const struct name_inode *inode)
         .mtime_ns = inode->mtime_ns,
         .ctime_ns = inode->ctime_ns,
         .birth_ns = inode->birth_ns,
+        .next_cookie = S_ISDIR(inode->mode) ? inode->directory->next_cookie : 0,
     };
 }
 
@@ -114,6 +115,8 @@ int names_may_create(const struct credentials *who, const struct names_place *pl
         return -ENAMETOOLONG;
     if (!names_name_valid(place->name, place->name_bytes))
         return -EINVAL;
+    if (place->parent->directory->next_cookie > NAMES_COOKIE_MAX)
+        return -ENOSPC;
     return names_permitted(who, place->parent, W_OK | X_OK);
 }
 
@@ -168,6 +171,24 @@ static void set_owner(struct item_inode *item, const struct credentials *who,
         item->mode &= ~(uint32_t)S_ISGID;
 }
 
+static struct item_inode new_inode(const struct names *names, const struct names_change *change,
+                                   uint32_t mode, const struct name_inode *directory)
+{
+    struct item_inode item = {
+        .header.kind = ITEM_INODE,
+        .ino = names->next_ino,
+        .generation = change->epoch,
+        .mode = mode,
+        .nlink = S_ISDIR(mode) ? 2 : 1,
+        .atime_ns = change->now_ns,
+        .mtime_ns = change->now_ns,
+        .ctime_ns = change->now_ns,
+        .birth_ns = change->now_ns,
+    };
+    set_owner(&item, change->who, directory);
+    return item;
+}
+
 static uint32_t clean_mode(uint32_t mode)
 {
     if (S_ISLNK(mode))
@@ -207,26 +228,47 @@ int names_make_node(struct names *names, struct names_change *change, struct nam
     if (error)
         return error;
 
-    int64_t now_ns = change->now_ns;
-    struct item_inode item = {
-        .header = {.kind = ITEM_INODE, .count = (uint32_t)target_bytes},
-        .ino = names->next_ino,
-        .generation = change->epoch,
-        .mode = clean_mode(mode),
-        .nlink = S_ISDIR(mode) ? 2 : 1,
-        .atime_ns = now_ns,
-        .mtime_ns = now_ns,
-        .ctime_ns = now_ns,
-        .birth_ns = now_ns,
-    };
-    set_owner(&item, change->who, place->parent);
+    struct item_inode item = new_inode(names, change, clean_mode(mode), place->parent);
+    item.header.count = (uint32_t)target_bytes;
     struct record_builder builder;
     names_change_begin(change, &builder);
     record_add(&builder, &item, sizeof item, target, target_bytes);
     names_add_entry(&builder, place, place->parent->directory->next_cookie, item.ino, item.mode);
-    names_add_parent(&builder, place->parent, now_ns, S_ISDIR(mode));
+    names_add_parent(&builder, place->parent, change->now_ns, S_ISDIR(mode));
     change->ino = item.ino;
     return names_change_end(change, &builder);
+}
+
+/* ---- without a name ---------------------------------------------------------------------------- */
+
+int names_make_unnamed(struct names *names, struct names_change *change,
+                       const struct name_inode *directory, uint32_t mode)
+{
+    if (directory->orphan)
+        return -ENOENT;
+    int error = names_permitted(change->who, directory, W_OK | X_OK);
+    if (!error)
+        error = names_have_room(names, NAMES_INODE_MEMORY_BYTES);
+    if (error)
+        return error;
+    struct item_inode item = new_inode(names, change, S_IFREG | (mode & 07777), directory);
+    item.nlink = 0;
+    struct record_builder builder;
+    names_change_begin(change, &builder);
+    names_add_inode(&builder, &item);
+    change->ino = item.ino;
+    return names_change_end(change, &builder);
+}
+
+int names_insert_unnamed(struct names *names, const struct names_change *change, bool linkable)
+{
+    struct name_inode *inode = names_inode_new(change->ino, change->epoch, S_IFREG, NULL, 0);
+    if (!inode)
+        return -ENOMEM;
+    inode->orphan = true;
+    inode->linkable = linkable;
+    names_inode_insert(names, inode);
+    return 0;
 }
 
 int names_make_root(struct names_change *change, uint32_t uid, uint32_t gid)
@@ -265,7 +307,7 @@ int names_make_link(struct names *names, struct names_change *change, struct nam
         return error;
     if (S_ISDIR(inode->mode))
         return -EPERM;
-    if (inode->orphan)
+    if (inode->orphan && !inode->linkable)
         return -ENOENT;
     if (inode->nlink >= NAMES_LINKS_MAX)
         return -EMLINK;

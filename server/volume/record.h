@@ -57,14 +57,16 @@ _Static_assert(sizeof(struct item_header) == 8, "item_header is on the medium");
 /* Times are nanoseconds since 1970. For directories mtime and atime are here; for files they are in
  * ITEM_FILE, and mtime here is the creation time. A symlink's target follows (header.count bytes) where the
  * inode is new; an item that restates a symlink has none, so that a record of two of them stays small.
- * nlink 0: still open, but without a name; such an item never makes an inode. */
+ * nlink 0: still open, but without a name; such an item never makes an inode. next_cookie: of a directory, what
+ * its next entry gets at least (0 elsewhere): else the cookie of a last entry that is gone could come again. */
 struct item_inode {
     struct item_header header;
     uint64_t ino, generation;
     uint32_t mode, nlink, uid, gid;
     int64_t atime_ns, mtime_ns, ctime_ns, birth_ns;
+    uint64_t next_cookie;
 };
-_Static_assert(sizeof(struct item_inode) == 72, "item_inode is on the medium");
+_Static_assert(sizeof(struct item_inode) == 80, "item_inode is on the medium");
 
 struct item_inode_gone {
     struct item_header header;

@@ -2,12 +2,13 @@
  * names.c - names through libwt on a running server: calls relative to a directory's handle, calls on a
  * handle's own object, files without a name.
  *
- *   names PART     the cases of one part, each a line `ok NAME` or `not ok NAME - what was seen`
- *
- * Parts that go over a crash of the server are two: names.sh kills it in between.
+ *   names live          the cases, each a line `ok NAME` or `not ok NAME - what was seen`
+ *   names before PID    makes things, then kills the server, PID, with its handles open
+ *   names after         looks at what a new server has of them
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -285,6 +286,187 @@ static void link_of_a_symlink(void)
     is(wt_close(session, file), 0);
 }
 
+/* ---- files without a name ------------------------------------------------------------------------ */
+
+static uint64_t used_blocks(void)
+{
+    struct statvfs vfs = {0};
+    is(wt_statvfs(session, &vfs), 0);
+    return vfs.f_blocks - vfs.f_bfree;
+}
+
+static void tmpfile_is_opened_as_linux_does(void)
+{
+    is(wt_mkdir(session, "/tmp", 0755), 0);
+    wt_close(session, file_at("/tmp/file"));
+    is(wt_open(session, "/tmp", O_TMPFILE, 0600), -EINVAL);
+    is(wt_open(session, "/tmp", O_TMPFILE | O_RDWR | O_CREAT, 0600), -EINVAL);
+    is(wt_open(session, "/tmp", (O_TMPFILE & ~O_DIRECTORY) | O_RDWR, 0600), -EINVAL);
+    is(wt_open(session, "/tmp/file", O_TMPFILE | O_RDWR, 0600), -ENOTDIR);
+    is(wt_open(session, "/tmp/none", O_TMPFILE | O_RDWR, 0600), -ENOENT);
+    is(wt_open(session, "/tmp", O_PATH, 0), -EOPNOTSUPP);
+    is(wt_unlink(session, "/tmp/file"), 0);
+    is(wt_rmdir(session, "/tmp"), 0);
+}
+
+static void tmpfile_goes_with_its_last_close(void)
+{
+    static char data[64 << 10];
+    uint64_t used = used_blocks();
+    for (int i = 0; i < 4; i++) {
+        int file = wt_open(session, "/", O_TMPFILE | O_RDWR, 0600);
+        struct stat st;
+        is_true(file >= 0);
+        is(wt_pwrite(session, file, data, sizeof(data), 0), sizeof(data));
+        is(wt_fstat(session, file, &st), 0);
+        is(st.st_nlink, 0);
+        is(st.st_size, sizeof(data));
+        is(st.st_mode, S_IFREG | 0600);
+        is_true(used_blocks() >= used + 16);
+        is(wt_close(session, file), 0);
+    }
+    /* The data goes after the answer. */
+    for (int i = 0; i < 1000 && used_blocks() > used; i++)
+        wt_syncfs(session);
+    is(used_blocks(), used);
+}
+
+static void tmpfile_gets_a_name(void)
+{
+    int file = wt_open(session, "/", O_TMPFILE | O_WRONLY, 0640);
+    struct stat st, named;
+    is(wt_pwrite(session, file, "text", 4, 0), 4);
+    is(wt_linkat(session, file, "", WT_AT_ROOT, "/named", AT_EMPTY_PATH), 0);
+    is(wt_linkat(session, file, "", WT_AT_ROOT, "/named", AT_EMPTY_PATH), -EEXIST);
+    is(wt_fstat(session, file, &st), 0);
+    named = stat_of("/named");
+    is(st.st_nlink, 1);
+    is(st.st_ino, named.st_ino);
+    is(named.st_size, 4);
+    is(wt_close(session, file), 0);
+    is(stat_of("/named").st_size, 4);
+    is(wt_unlink(session, "/named"), 0);
+    file = wt_open(session, "/", O_TMPFILE | O_RDWR | O_EXCL, 0640);
+    is_true(file >= 0);
+    is(wt_linkat(session, file, "", WT_AT_ROOT, "/named", AT_EMPTY_PATH), -ENOENT);
+    is(wt_close(session, file), 0);
+}
+
+/* ---- over a crash -------------------------------------------------------------------------------- */
+
+#define DATA_BYTES (1u << 20)
+
+static char data[DATA_BYTES];
+
+/* A number that outlives the server: a symlink's target. */
+static void remember(const char *path, uint64_t number)
+{
+    char text[24];
+    snprintf(text, sizeof(text), "%llu", (unsigned long long)number);
+    is(wt_symlink(session, text, path), 0);
+}
+
+static uint64_t remembered(const char *path)
+{
+    char text[24] = "";
+    is_true(wt_readlink(session, path, text, sizeof(text) - 1) > 0);
+    return strtoull(text, NULL, 10);
+}
+
+static uint64_t counter(const char *name)
+{
+    static char text[64 << 10];
+    is_true(wt_stats(session, text, sizeof(text)) > 0);
+    char *line = strstr(text, name);
+    return line ? strtoull(line + strlen(name), NULL, 10) : 0;
+}
+
+static void wait_for_a_checkpoint(void)
+{
+    uint64_t before = counter("\ncheckpoints ");
+    for (unsigned i = 0; i < 200000 && counter("\ncheckpoints ") == before; i++) {
+        for (unsigned j = 0; j < 256; j++)
+            is(wt_chmod(session, "/", 0755), 0);
+    }
+    is_true(counter("\ncheckpoints ") > before);
+}
+
+static int unnamed_with_data(char letter)
+{
+    memset(data, letter, sizeof(data));
+    int file = wt_open(session, "/", O_TMPFILE | O_RDWR | O_SYNC, 0600);
+    is_true(file >= 0);
+    is(wt_pwrite(session, file, data, sizeof(data), 0), sizeof(data));
+    return file;
+}
+
+static uint64_t last_cookie(const char *path)
+{
+    struct wt_dir *dir;
+    struct wt_dirent entry = {0};
+    if (wt_opendir(session, path, &dir) < 0)
+        return 0;
+    while (wt_readdir(dir, &entry) == 1)
+        ;
+    wt_closedir(dir);
+    return entry.cookie;
+}
+
+static void before_the_crash(void)
+{
+    remember("/used", used_blocks());
+    int checkpointed = unnamed_with_data('c'), linked = unnamed_with_data('l');
+    int lost = unnamed_with_data('x');
+    struct stat st;
+    is(wt_fstat(session, lost, &st), 0);
+    remember("/lost", st.st_ino);
+    is(wt_mkdir(session, "/cookies", 0755), 0);
+    wt_close(session, file_at("/cookies/one"));
+    wt_close(session, file_at("/cookies/two"));
+    remember("/cookie", last_cookie("/cookies"));
+    is(wt_linkat(session, linked, "", WT_AT_ROOT, "/linked", AT_EMPTY_PATH), 0);
+    wait_for_a_checkpoint();
+    is(wt_unlink(session, "/cookies/two"), 0);
+    is(wt_linkat(session, checkpointed, "", WT_AT_ROOT, "/checkpointed", AT_EMPTY_PATH), 0);
+    is(wt_close(session, linked), 0);
+}
+
+static bool holds(const char *path, char letter)
+{
+    static char back[DATA_BYTES];
+    memset(data, letter, sizeof(data));
+    int file = wt_open(session, path, O_RDONLY, 0);
+    bool same = wt_pread(session, file, back, sizeof(back), 0) == sizeof(back) &&
+                memcmp(back, data, sizeof(data)) == 0;
+    wt_close(session, file);
+    return same;
+}
+
+static void linked_files_are_there(void)
+{
+    is_true(holds("/linked", 'l'));
+    is_true(holds("/checkpointed", 'c'));
+    is(stat_of("/linked").st_nlink, 1);
+    is(stat_of("/checkpointed").st_mode, S_IFREG | 0600);
+}
+
+static void unnamed_ones_are_gone(void)
+{
+    uint64_t linked = stat_of("/linked").st_blocks / 8 + stat_of("/checkpointed").st_blocks / 8;
+    is(used_blocks(), remembered("/used") + linked);
+    int file = file_at("/new");
+    is_true(stat_of("/new").st_ino > remembered("/lost"));
+    wt_close(session, file);
+}
+
+static void cookies_go_on(void)
+{
+    wt_close(session, file_at("/cookies/three"));
+    is_true(last_cookie("/cookies") > remembered("/cookie"));
+}
+
+/* ---- parts --------------------------------------------------------------------------------------- */
+
 static void part_live(void)
 {
     run_case("at-paths-begin-at-the-directory", paths_begin_at_the_directory);
@@ -294,6 +476,21 @@ static void part_live(void)
     run_case("readdir-goes-on-after-a-cookie", reading_goes_on_after_a_cookie);
     run_case("handle-attributes", attributes_of_a_handle);
     run_case("linkat-of-a-symlink", link_of_a_symlink);
+    run_case("tmpfile-is-opened-as-linux-does", tmpfile_is_opened_as_linux_does);
+    run_case("tmpfile-goes-with-its-last-close", tmpfile_goes_with_its_last_close);
+    run_case("tmpfile-gets-a-name", tmpfile_gets_a_name);
+}
+
+static void part_before(void)
+{
+    run_case("before-the-crash", before_the_crash);
+}
+
+static void part_after(void)
+{
+    run_case("linked-tmpfiles-survive-a-crash", linked_files_are_there);
+    run_case("unnamed-tmpfiles-do-not-survive-a-crash", unnamed_ones_are_gone);
+    run_case("cookies-go-on-after-a-crash", cookies_go_on);
 }
 
 int main(int argc, char **argv)
@@ -301,16 +498,18 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         void (*run)(void);
-    } parts[] = {{"live", part_live}};
+    } parts[] = {{"live", part_live}, {"before", part_before}, {"after", part_after}};
     int rc = wt_connect(NULL, NULL, &session);
     if (rc < 0) {
         printf("not ok connect - %d %s\n", rc, wt_connect_error());
         return 1;
     }
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-        if (argc == 2 && strcmp(argv[1], parts[i].name) == 0)
+        if (argc >= 2 && strcmp(argv[1], parts[i].name) == 0)
             parts[i].run();
     }
+    if (argc == 3)
+        kill(atoi(argv[2]), SIGKILL);
     wt_disconnect(session);
     return failed;
 }

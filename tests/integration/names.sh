@@ -10,9 +10,13 @@ if ! make_image "$image" 128M || ! wtd_start "$image" --shards 3; then
     finish
 fi
 
-part() { "$NAMES" "$1" || FAILED=1; }
+part() { "$NAMES" "$@" || FAILED=1; }
 
 part live
+part before "$WTD_PID"
+wtd_wait
+wtd_start "$image" --shards 2 || { not_ok names-restart "$REASON"; finish; }
+part after
 
 wtd_stop
 verdict names-stops-cleanly $? "$REASON"

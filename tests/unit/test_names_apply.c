@@ -243,6 +243,17 @@ static void add_inode(uint64_t ino, uint32_t mode, uint32_t nlink, const char *t
     record_add(&builder, &item, sizeof item, target, item.header.count);
 }
 
+static void add_cookie(uint64_t ino, uint32_t mode, uint64_t next_cookie)
+{
+    struct item_inode item = {.header.kind = ITEM_INODE,
+                              .ino = ino,
+                              .generation = 1,
+                              .mode = mode,
+                              .nlink = 2,
+                              .next_cookie = next_cookie};
+    record_add(&builder, &item, sizeof item, NULL, 0);
+}
+
 static void add_entry(uint64_t parent, const char *name, uint64_t ino, uint64_t cookie,
                       uint32_t mode)
 {
@@ -315,6 +326,8 @@ Test(names_apply, inodes_that_cannot_be)
     REFUSED(names, add_inode(1, S_IFREG, 1, NULL));
     REFUSED(names, add_inode(3, S_IFDIR, 2, NULL));
     REFUSED(names, add_inode(4, S_IFLNK, 1, "another"));
+    REFUSED(names, add_cookie(1, S_IFDIR | 0755, (1ull << 62) + 2));
+    REFUSED(names, add_cookie(9, S_IFREG, 1));
     begin();
     add_inode(4, S_IFLNK, 1, "f");
     add_inode(4, S_IFLNK, 1, NULL);
