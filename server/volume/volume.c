@@ -63,7 +63,7 @@ static int check_memory(const struct volume *volume, const struct replay *replay
         return 0;
     snprintf(reason, reason_bytes,
              "%s: the volume's metadata needs %" PRIu64 " bytes of memory, %" PRIu64
-             " are allowed; raise the limit",
+             " are allowed; give more --metadata",
              volume->device->path, needed, volume->metadata_bytes_max);
     return -ENOSPC;
 }

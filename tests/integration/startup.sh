@@ -10,6 +10,9 @@ if ! make_image "$image" 128M; then
     finish
 fi
 
+# long_path BYTES: a path in $SOCKETS of this length.
+long_path() { printf '%s/%0*d' "$SOCKETS" $(($1 - ${#SOCKETS} - 1)) 0; }
+
 # wtd_refuses NAME STATUS PATTERN IMAGE [OPTION]...
 wtd_refuses() {
     local name=$1 status=$2 pattern=$3 said end
@@ -31,7 +34,7 @@ wtd_refuses() {
 
 # ---- usage -----------------------------------------------------------------------------------------
 run "$WTD" --version
-[[ $STATUS == 0 && $OUT =~ ^wtd\ [0-9]+\.[0-9]+ ]]
+[[ $STATUS == 0 && $OUT =~ ^wtd\ [0-9]+\.[0-9]+\.[0-9]+\ \(protocol\ [0-9]+,\ format\ [0-9]+\)$ ]]
 verdict usage/version $? "$OUT $ERR"
 run "$WTD" --help
 [[ $STATUS == 0 && $OUT == *--device*--socket* ]]
@@ -41,12 +44,42 @@ refuses usage/no-device 2 "--device" "$WTD"
 for size in x 12Q -1 "''"; do
     refuses "usage/bad-cache $size" 2 "cache" "$WTD" --device "$image" --socket "$SOCKETS/s" --cache "${size//\'/}"
 done
-refuses usage/bad-shards 2 "shards" "$WTD" --device "$image" --socket "$SOCKETS/s" --shards many
-refuses usage/try-help 2 "Try .*--help" "$WTD" --nonsense
+# usage_refused NAME PATTERN OPTION...: exit 2 and one line.
+usage_refused() {
+    local name=$1 pattern=$2
+    shift 2
+    refuses "usage/$name" 2 "^wtd: $pattern.*\. Try .wtd --help'\$" "$WTD" --device "$image" --socket "$SOCKETS/s" "$@"
+    is "usage/$name-is-one-line" 1 "$(wc -l <<<"$ERR")"
+}
+usage_refused bad-shards "--shards many: must be a number from 1 to 64" --shards many
+usage_refused no-shards "--shards 0: must be a number from 1 to 64" --shards 0
+usage_refused too-many-shards "--shards 65: must be a number from 1 to 64" --shards 65
+usage_refused bad-metadata "--metadata 1000K: must be at least 1M" --metadata 1000K
+usage_refused bad-socket-mode "--socket-mode 999: must be an octal mode" --socket-mode 999
+usage_refused bad-user-sessions "--user-sessions 1025: must be a number from 1 to 1024" --user-sessions 1025
+usage_refused bad-log-level "--log-level loud: must be error, warning, info or debug" --log-level loud
+usage_refused empty-device "--device : must not be empty" --device ""
+usage_refused no-value "--cache needs a value" --cache
+usage_refused operand "unexpected argument $image" "$image"
+usage_refused metrics "--metrics is not in this version" --metrics 127.0.0.1:9000
+usage_refused iopoll "--iopoll is not in this version" --iopoll
+usage_refused io-timeout "--io-timeout is not in this version" --io-timeout 30
+usage_refused two-lines "unknown or ambiguous option --a\?b" "--a
+b"
 
 # ---- the device ------------------------------------------------------------------------------------
 wtd_refuses device/missing 1 "$WORK/none.img.*no such file" "$WORK/none.img"
 wtd_refuses device/directory 1 "directory" "$WORK"
+wtd_refuses device/directory-by-force 1 "directory" "file:$WORK"
+wtd_refuses device/null 1 "/dev/null" /dev/null
+wtd_refuses device/nvme-not-yet 1 "not in this version|nvme" "nvme:$image"
+wtd_refuses device/missing-nvme 1 "/dev/ng99n9.*No such file" /dev/ng99n9
+mkfifo "$WORK/fifo"
+wtd_refuses device/fifo 1 "$WORK/fifo" "$WORK/fifo"
+rm "$WORK/fifo"
+: >"$WORK/empty.img"
+wtd_refuses device/empty 1 "volume|small|bytes" "$WORK/empty.img"
+rm "$WORK/empty.img"
 truncate -s 128M "$WORK/blank.img"
 wtd_refuses device/not-a-volume 1 "no(t a)?( wt)? volume.*mkfs" "$WORK/blank.img"
 head -c 100 /dev/urandom >"$WORK/tiny.img"
@@ -90,6 +123,25 @@ head -c 4096 /dev/urandom | dd of="$WORK/half.img" bs=4096 seek=$((127 << 8)) co
 wtd_refuses device/no-superblock 1 "volume" "$WORK/half.img"
 rm -f "$WORK/half.img"
 
+# As an ordinary user, whom modes concern.
+ordinary=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+if ((EUID == 0)) && "${ordinary[@]}" test -x "$WTD" -a -x "$WORK"; then
+    WTD_WRAP=("${ordinary[@]}")
+    chmod 600 "$image"
+    wtd_refuses device/no-permission 1 "$image.*Permission denied" "$image"
+    chmod 644 "$image"
+    wtd_refuses device/read-only 1 "$image.*Permission denied" "$image"
+    cp --sparse=always "$image" "$WORK/own.img"
+    chown 65534 "$WORK/own.img"
+    wtd_refuses socket/no-permission 1 "/s\.sock.*Permission denied" "$WORK/own.img" --socket "$SOCKETS/s.sock"
+    rm "$WORK/own.img"
+    WTD_WRAP=()
+else
+    for name in device/no-permission device/read-only socket/no-permission; do skip "$name" "not root"; done
+fi
+wtd_refuses cache/too-small 1 "cache 4M.*4 shards" "$image" --cache 4M --shards 4
+wtd_refuses shards/more-than-partitions 1 "16 partitions" "$image" --cache 128M --shards 17
+
 # ---- claims and sockets ----------------------------------------------------------------------------
 if ! wtd_start "$image"; then
     not_ok start "$REASON"
@@ -113,6 +165,13 @@ wtd_refuses socket/live-server 1 "$first_socket.*(another|answers|in use|already
 export WT_SOCKET=$first_socket
 succeeds socket/live-server-unharmed "$WTCLI" ping
 wtd_refuses socket/path-too-long 1 "107|too long" "$WORK/b.img" --socket "/tmp/$(printf 'x%.0s' {1..120})"
+wtd_refuses socket/path-one-too-long 1 "108 bytes.*107" "$WORK/b.img" --socket "$(long_path 108)"
+if wtd_start "$WORK/b.img" --socket "$(long_path 107)"; then
+    ok socket/longest-path
+    wtd_stop
+else
+    not_ok socket/longest-path "$REASON"
+fi
 wtd_refuses socket/no-directory 1 "$SOCKETS/none/s.sock.*No such file" "$WORK/b.img" --socket "$SOCKETS/none/s.sock"
 : >"$SOCKETS/file"
 wtd_refuses socket/a-file-is-there 1 "$SOCKETS/file" "$WORK/b.img" --socket "$SOCKETS/file"
