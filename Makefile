@@ -88,12 +88,13 @@ SUPPORT_SRC := $(wildcard tests/support/*.c)
 UNIT_SRC    := $(wildcard tests/unit/test_*.c)
 SIMTEST_SRC := $(wildcard tests/sim/*.c)
 INTEG_SRC   := $(wildcard tests/integration/*.c)
+POSIX_SRC   := $(wildcard tests/posix/*.c)
 TSAN_SRC    := $(wildcard tests/tsan/*.c)
 BENCH_SRC   := $(wildcard tests/bench/*.c)
 FUZZ_SRC    := $(wildcard tests/fuzz/*.c)
 
 ALL_SRC := $(SERVER_SRC) $(wildcard server/wtd.c) $(LIBWT_SRC) $(CLI_SRC) $(SUPPORT_SRC) $(UNIT_SRC) \
-           $(SIMTEST_SRC) $(INTEG_SRC) $(TSAN_SRC) $(BENCH_SRC) $(FUZZ_SRC)
+           $(SIMTEST_SRC) $(INTEG_SRC) $(POSIX_SRC) $(TSAN_SRC) $(BENCH_SRC) $(FUZZ_SRC)
 # A page's section is its name's end.
 MAN_PAGES := $(wildcard client/lib/man/*.3 client/cli/*.1 server/*.5 server/*.8)
 # Every C file, for clang-format.
@@ -102,7 +103,7 @@ C_FILES = $(sort $(ALL_SRC) $(shell find proto include server client tests -name
 objects   = $(1:%.c=$(BUILD)/obj/%.o)
 programs  = $(1:%.c=$(BUILD)/%)
 UNIT_BIN  := $(call programs,$(UNIT_SRC))
-INTEG_BIN := $(call programs,$(INTEG_SRC))
+INTEG_BIN := $(call programs,$(INTEG_SRC)) $(if $(POSIX_SRC),$(BUILD)/tests/posix/posix)
 TSAN_BIN  := $(call programs,$(TSAN_SRC))
 BENCH_BIN := $(call programs,$(BENCH_SRC))
 FUZZ_BIN  := $(call programs,$(FUZZ_SRC))
@@ -207,10 +208,16 @@ $(BUILD)/sim_test: $(call objects,$(SIMTEST_SRC)) $(TEST_LIBS)
 	$(Q)$(link) $(TEST_LDLIBS)
 
 # These are programs of a user of wt: they see the library and nothing of the server.
-$(INTEG_BIN) $(BENCH_BIN): $(BUILD)/%: $(BUILD)/obj/%.o $(BUILD)/libwt-support.a $(LIBWT_A)
+$(call programs,$(INTEG_SRC)) $(BENCH_BIN): $(BUILD)/%: $(BUILD)/obj/%.o $(BUILD)/libwt-support.a $(LIBWT_A)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(link) $(URING_LIB) -lm
+
+# One program of many files, started by tests/integration/posix.sh.
+$(BUILD)/tests/posix/posix: $(call objects,$(POSIX_SRC)) $(LIBWT_A) $(BUILD)/.sources
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(link)
 
 .PHONY: unit-programs integration-programs tsan-programs bench-programs fuzz-programs
 unit-programs: $(UNIT_BIN)
