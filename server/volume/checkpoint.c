@@ -11,7 +11,7 @@
 #include "server/volume/volume_internal.h"
 
 static void next_partition(struct checkpoint *checkpoint);
-static void append_roots(struct checkpoint *checkpoint);
+static void image_made(struct image_maker *maker, int result);
 
 int checkpoint_create(struct volume *volume, const struct superblock *superblock,
                       struct partition_root *roots, struct checkpoint **out)
@@ -25,7 +25,9 @@ int checkpoint_create(struct volume *volume, const struct superblock *superblock
     checkpoint->next_image_id = 1;
     checkpoint->root_buffer_bytes = roots_bytes_max(superblock);
     checkpoint->root_buffer = durable_buffer(checkpoint->root_buffer_bytes);
-    int rc = checkpoint->root_buffer ? 0 : -ENOMEM;
+    int rc = image_maker_init(&checkpoint->maker, volume, image_made);
+    if (rc == 0 && !checkpoint->root_buffer)
+        rc = -ENOMEM;
     if (rc == 0)
         rc = segment_map_init(&checkpoint->segments, superblock->segment_count);
     if (rc == 0)
@@ -50,8 +52,7 @@ void checkpoint_destroy(struct checkpoint *checkpoint)
         if (checkpoint->renewed[i])
             root_destroy(&checkpoint->next[i]);
     }
-    image_destroy(&checkpoint->image);
-    free(checkpoint->parts);
+    image_maker_destroy(&checkpoint->maker);
     free(checkpoint->root_buffer);
     segment_map_destroy(&checkpoint->segments);
     superblock_writer_destroy(&checkpoint->superblock_writer);
@@ -69,10 +70,18 @@ static uint64_t limit_bytes(const struct checkpoint *checkpoint)
     return segments * (sb->segment_bytes - sizeof(struct segment_header)) / 8 * 7;
 }
 
+/* Names are known to the byte: what is accepted is applied. The image that is being made counts until the
+ * round ends, though names may have become fewer since. */
+static uint64_t names_bytes(const struct checkpoint *checkpoint)
+{
+    uint64_t bytes = names_image_bytes(checkpoint->volume->names);
+    return bytes > checkpoint->names_bytes_at_cut ? bytes : checkpoint->names_bytes_at_cut;
+}
+
 static uint64_t present_bytes(const struct checkpoint *checkpoint)
 {
-    uint64_t bytes = 0;
-    for (unsigned i = 0; i < checkpoint->index_count; i++)
+    uint64_t bytes = names_bytes(checkpoint);
+    for (unsigned i = 0; i + 1 < checkpoint->index_count; i++)
         bytes += checkpoint->renewed[i] ? checkpoint->next[i].image_bytes
                                         : checkpoint->roots[i].image_bytes;
     return bytes;
@@ -105,20 +114,19 @@ int checkpoint_judge(struct checkpoint *checkpoint, uint32_t record_bytes)
 int checkpoint_judge_names(struct checkpoint *checkpoint)
 {
     const struct journal *journal = checkpoint->volume->journal;
-    uint64_t growth = journal_growth_bytes(journal) + journal->queued_bytes + NAMES_RECORD_BYTES;
-    if (fits(checkpoint, growth))
+    if (fits(checkpoint, journal_growth_bytes(journal) + NAMES_RECORD_BYTES))
         return 0;
     if (figures_are_old(checkpoint))
         checkpoint_need(checkpoint);
     return -ENOSPC;
 }
 
-/* What has grown could fill half of what is left, and is worth a round. */
+/* What may have grown could fill half of what is left, and is worth a round. */
 static bool growth_wants_round(const struct checkpoint *checkpoint)
 {
     uint64_t limit = limit_bytes(checkpoint), present = present_bytes(checkpoint);
     uint64_t left = present < limit ? limit - present : 0;
-    uint64_t threshold = left / 2 > limit / 8 ? left / 2 : limit / 8;
+    uint64_t threshold = left / 2 > limit / 32 ? left / 2 : limit / 32;
     return 2 * journal_growth_bytes(checkpoint->volume->journal) >= threshold;
 }
 
@@ -135,138 +143,43 @@ static bool is_names(const struct checkpoint *checkpoint)
     return checkpoint->step == 0;
 }
 
-static struct image_identity identity(const struct checkpoint *checkpoint)
+static void image_made(struct image_maker *maker, int result)
 {
-    const struct volume *volume = checkpoint->volume;
-    return (struct image_identity){.superblock = &volume->superblock,
-                                   .partition =
-                                       volume_partition_number(volume, partition_at(checkpoint)),
-                                   .epoch = volume->superblock.epoch,
-                                   .id = checkpoint->next_image_id};
-}
-
-static void image_written(struct writer *writer, int result)
-{
-    struct checkpoint *checkpoint = list_entry(writer, struct checkpoint, writer);
-    image_destroy(&checkpoint->image);
-    free(checkpoint->parts);
-    checkpoint->parts = NULL;
+    struct checkpoint *checkpoint = maker->volume->checkpoint;
+    unsigned index = maker->index;
     if (result < 0)
-        volume_fail_here(checkpoint->volume, result, "writing a checkpoint failed");
+        volume_fail_here(checkpoint->volume, result, "making a checkpoint failed");
     if (checkpoint->state == CHECKPOINT_FAILED)
         return;
+    maker->root.sequence = checkpoint->sequence_at_request;
+    checkpoint->next[index] = maker->root;
+    checkpoint->renewed[index] = true;
+    memset(&maker->root, 0, sizeof maker->root);
+    if (!is_names(checkpoint))
+        checkpoint->volume->journal->growth[index] -= checkpoint->growth_at_request;
     checkpoint->step++;
     next_partition(checkpoint);
 }
 
-/* Finds the image a place and fills in the parts to be written. */
-static int place_image(struct checkpoint *checkpoint, struct partition_root *root)
+/* Of names the cut is now, and its sequence is known when the journal gets there. */
+static void make_image(struct checkpoint *checkpoint)
 {
-    const struct superblock *sb = &checkpoint->superblock;
-    struct image *image = &checkpoint->image;
-    root->segment_count = image->count;
-    root->segments = malloc((image->count + 1) * sizeof *root->segments);
-    checkpoint->parts = malloc((image->count + 1) * sizeof *checkpoint->parts);
-    if (!root->segments || !checkpoint->parts)
-        return -ENOMEM;
-    int rc = segment_map_allocate(&checkpoint->segments, image->count, root->segments);
-    for (uint32_t i = 0; i < image->count && rc == 0; i++)
-        checkpoint->parts[i] =
-            (struct write_part){.offset = segment_offset(sb, root->segments[i]),
-                                .length_bytes = image_segment_length(image, sb, i),
-                                .memory = image->segments[i]};
-    return rc;
-}
-
-static void write_image(struct checkpoint *checkpoint)
-{
+    struct journal *journal = checkpoint->volume->journal;
     unsigned index = partition_at(checkpoint);
-    struct partition_root *root = &checkpoint->next[index];
-    struct image *image = &checkpoint->image;
-    root->present = true;
-    root->image_epoch = image->epoch;
-    root->image_id = image->id;
-    root->image_bytes = image->bytes;
-    checkpoint->renewed[index] = true;
-    checkpoint->next_image_id++;
-    checkpoint->state = CHECKPOINT_WRITE;
-    int rc = place_image(checkpoint, root);
+    checkpoint->state = CHECKPOINT_IMAGE;
+    int rc = image_maker_start(&checkpoint->maker, index, checkpoint->next_image_id++);
     if (rc < 0) {
-        volume_fail_here(checkpoint->volume, rc, "no place for a checkpoint");
+        volume_fail_here(checkpoint->volume, rc, "no memory for a checkpoint");
         return;
     }
-    if (image->count == 0) {
-        image_written(&checkpoint->writer, 0);
-        return;
+    checkpoint->sequence_at_request = journal->durable_sequence;
+    if (is_names(checkpoint)) {
+        checkpoint->names_changed = false;
+        checkpoint->names_bytes_at_cut = names_image_bytes(checkpoint->volume->names);
+        journal_cut(journal);
+    } else {
+        checkpoint->growth_at_request = journal_durable_growth(journal, index);
     }
-    /* Not with FUA: one flush makes all images durable. */
-    writer_start(&checkpoint->writer, volume_journal_queue(checkpoint->volume), checkpoint->parts,
-                 image->count, 0, image_written);
-}
-
-static int serialise_names(void *object, struct image_sink *sink)
-{
-    return names_serialise(object, sink);
-}
-
-static int serialise_partition(void *object, struct image_sink *sink)
-{
-    return partition_serialise(object, sink);
-}
-
-static void image_names(struct checkpoint *checkpoint)
-{
-    struct image_identity who = identity(checkpoint);
-    int rc = image_build(&checkpoint->image, &who, serialise_names, checkpoint->volume->names);
-    if (rc < 0) {
-        volume_fail_here(checkpoint->volume, rc, "making a checkpoint of names failed");
-        return;
-    }
-    checkpoint->names_changed = false;
-    journal_cut(checkpoint->volume->journal);
-    write_image(checkpoint);
-}
-
-/* Back on the journal shard. */
-static void serialised(struct message *message)
-{
-    struct checkpoint *checkpoint = list_entry(message, struct checkpoint, request);
-    unsigned index = partition_at(checkpoint);
-    if (checkpoint->image_result < 0)
-        volume_fail_here(checkpoint->volume, checkpoint->image_result,
-                         "making a checkpoint failed");
-    if (checkpoint->state == CHECKPOINT_FAILED) {
-        image_destroy(&checkpoint->image);
-        return;
-    }
-    checkpoint->volume->journal->growth[index] -= checkpoint->growth_at_request;
-    write_image(checkpoint);
-}
-
-/* On the partition's shard: it holds exactly the records up to the sequence of the request. Only the image
- * and what does not change during a request are touched. */
-static void serialise_here(struct message *message)
-{
-    struct checkpoint *checkpoint = list_entry(message, struct checkpoint, request);
-    struct volume *volume = checkpoint->volume;
-    unsigned index = partition_at(checkpoint);
-    struct image_identity who = identity(checkpoint);
-    checkpoint->image_result =
-        image_build(&checkpoint->image, &who, serialise_partition, volume->partitions[index]);
-    message->deliver = serialised;
-    message_send(volume->office, volume_partition_owner(volume, index), JOURNAL_SHARD, message);
-}
-
-static void request_image(struct checkpoint *checkpoint)
-{
-    struct volume *volume = checkpoint->volume;
-    unsigned index = partition_at(checkpoint);
-    checkpoint->state = CHECKPOINT_SERIALISE;
-    checkpoint->next[index].sequence = volume->journal->durable_sequence;
-    checkpoint->growth_at_request = journal_durable_growth(volume->journal, index);
-    checkpoint->request.deliver = serialise_here;
-    message_send(volume->office, JOURNAL_SHARD, volume_partition_owner(volume, index),
-                 &checkpoint->request);
 }
 
 static void flushed(struct flush_waiter *waiter, int result)
@@ -297,12 +210,11 @@ static void next_partition(struct checkpoint *checkpoint)
     const struct journal *journal = checkpoint->volume->journal;
     for (; checkpoint->step < checkpoint->index_count; checkpoint->step++) {
         unsigned index = partition_at(checkpoint);
-        if (is_names(checkpoint) && checkpoint->names_changed) {
-            image_names(checkpoint);
-            return;
-        }
-        if (!is_names(checkpoint) && journal->newest[index] > checkpoint->roots[index].sequence) {
-            request_image(checkpoint);
+        bool changed = is_names(checkpoint)
+                           ? checkpoint->names_changed
+                           : journal->newest[index] > checkpoint->roots[index].sequence;
+        if (changed) {
+            make_image(checkpoint);
             return;
         }
         checkpoint->next[index] = checkpoint->roots[index];
@@ -324,6 +236,7 @@ static void finish(struct checkpoint *checkpoint)
         checkpoint->renewed[i] = false;
         memset(&checkpoint->next[i], 0, sizeof checkpoint->next[i]);
     }
+    checkpoint->names_bytes_at_cut = 0;
     checkpoint->rounds++;
     checkpoint->state = CHECKPOINT_IDLE;
     if (!checkpoint->final) {

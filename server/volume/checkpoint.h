@@ -1,9 +1,11 @@
 /*
  * checkpoint.h - rounds that write every changed partition out of place and move the journal's start.
- * Journal shard only; data partitions are serialised on their own shards, by message.
+ * Journal shard only; images are made by checkpoint_image.h on the shards of their partitions.
  *
- * A round goes through the partitions one after another, so that only one image is in memory at a time:
- * names first, at a cut of the journal, then each data partition as of the last durable block. A partition
+ * A round goes through the partitions one after another: names first, at a cut of the journal, then each
+ * data partition as of the last durable block. An image is made in slices while its partition goes on
+ * changing, and holds it as it was at its beginning: nobody waits for a checkpoint, unless the journal or
+ * the metadata area is full. A partition
  * without records since its last root keeps its image and advances by its root record alone. When all
  * images are written and flushed, and the cut has been passed, the root records of all partitions go into
  * the journal; when they are durable, both superblocks are written with the new start; when they are, the
@@ -15,21 +17,21 @@
  * is, and for volume_stop.
  *
  * The metadata area holds old and new images together, so images may fill half of it. What the next ones
- * will need is estimated from above: the bytes of the present ones and twice the bytes of the records since
- * (a record that splits an extent makes at most so much). Past the limit an ordinary append waits for exact
- * figures, and is refused if they do not help. Records marked `frees` are not counted and always pass.
+ * will need: names know it exactly; for data it is estimated from above, by the bytes of the present images
+ * and twice the bytes of the records since (a record that splits an extent makes at most so much). Past the
+ * limit an ordinary append waits for exact figures, and is refused if they do not help. Records marked
+ * `frees` are not counted and always pass.
  */
 #ifndef WT_VOLUME_CHECKPOINT_H
 #define WT_VOLUME_CHECKPOINT_H
 
-#include "server/volume/image.h"
+#include "server/volume/checkpoint_image.h"
 #include "server/volume/superblock.h"
 #include "server/volume/volume.h"
 
 enum checkpoint_state {
     CHECKPOINT_IDLE,
-    CHECKPOINT_SERIALISE, /* another shard makes an image */
-    CHECKPOINT_WRITE,     /* its image is being written */
+    CHECKPOINT_IMAGE, /* one is being made and written */
     CHECKPOINT_FLUSH,
     CHECKPOINT_CUT, /* images are durable, the cut is not passed */
     CHECKPOINT_ROOTS,
@@ -53,13 +55,11 @@ struct checkpoint {
     unsigned index_count;
     unsigned step; /* partitions dealt with; partition_at() tells which is next */
     uint64_t next_image_id;
-    uint64_t growth_at_request; /* journal_durable_growth when the image was asked for */
+    /* The journal's figures when the image was asked for, and what names took at the last cut. */
+    uint64_t sequence_at_request, growth_at_request;
+    uint64_t names_bytes_at_cut; /* 0: no round, or none with names */
 
-    struct message request; /* to the shard that serialises, and back */
-    struct image image;
-    int image_result;
-    struct write_part *parts; /* of the image */
-    struct writer writer;
+    struct image_maker maker;
     struct flush_waiter flush;
 
     uint8_t *root_buffer;

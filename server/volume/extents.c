@@ -2,9 +2,9 @@
  * extents.c - see extents.h. Two levels: an array of pointers to leaves, each a sorted array of extents.
  *
  * Invariants: no leaf is empty; extents grow by logical block within a leaf and from leaf to leaf; no two
- * overlap; neighbours that adjoin both logically and physically and agree on being written are one. Leaves are powers of two bytes
- * long, which is what allocators hand out, and double as they fill: a file of one extent holds 32 bytes and
- * a pointer.
+ * overlap; neighbours that adjoin both logically and physically and agree on being written are one. Leaves
+ * are powers of two bytes long, which is what allocators hand out, and double as they fill: a file of one
+ * extent holds 32 bytes and a pointer.
  *
  * Every change is one splice: some neighbouring extents go, at most three come (what is left on the left,
  * the new one, what is left on the right), all into the leaf where the first one was. Room in that leaf is
@@ -18,7 +18,9 @@
 #include <string.h>
 
 struct extent_leaf {
-    uint32_t count, size_bytes;
+    uint32_t count;
+    uint32_t size_bytes : 24;
+    uint32_t round : 8; /* see extents_save; leaves of different rounds are never joined */
     struct extent extents[];
 };
 
@@ -192,7 +194,8 @@ static int split_leaf(struct extent_map *map, uint32_t index, uint32_t move)
     struct extent_leaf *fresh = malloc(size_bytes);
     if (!fresh)
         return -ENOMEM;
-    *fresh = (struct extent_leaf){.count = move, .size_bytes = (uint32_t)size_bytes};
+    *fresh = (struct extent_leaf){
+        .count = move, .size_bytes = (uint32_t)size_bytes, .round = leaf->round};
     memcpy(fresh->extents, leaf->extents + leaf->count - move, move * sizeof leaf->extents[0]);
     leaf->count -= move;
     memmove(map->leaves + index + 2, map->leaves + index + 1,
@@ -240,7 +243,7 @@ static void join(struct extent_map *map, uint32_t index)
         return;
     const struct extent_leaf *next = map->leaves[index + 1];
     uint32_t together = map->leaves[index]->count + next->count;
-    if (together > leaf_capacity(LEAF_BYTES_MAX) / 2)
+    if (together > leaf_capacity(LEAF_BYTES_MAX) / 2 || next->round != map->leaves[index]->round)
         return;
     if (together > leaf_capacity(map->leaves[index]->size_bytes) &&
         resize_leaf(map, index, leaf_bytes_for(together)))
@@ -262,6 +265,45 @@ static void tidy(struct extent_map *map, uint32_t index)
     const struct extent_leaf *leaf = map->leaves[index];
     if (leaf_bytes_for(leaf->count) <= leaf->size_bytes / 4)
         (void)resize_leaf(map, index, leaf->size_bytes / 2);
+}
+
+/* ---- images ------------------------------------------------------------------------------------ */
+
+static void visit_leaf(const struct extent_map *map, struct extent_leaf *leaf, extents_visit *visit,
+                       void *context)
+{
+    if (leaf->round == map->round)
+        return;
+    leaf->round = (uint32_t)map->round;
+    visit(context, leaf->extents, leaf->count);
+}
+
+/* From the leaf before, whose last extent may grow, to the one where the first extent behind may. */
+void extents_save(struct extent_map *map, uint64_t logical, uint64_t blocks, extents_visit *visit,
+                  void *context)
+{
+    uint64_t end;
+    if (map->leaf_count == 0 || __builtin_add_overflow(logical, blocks, &end))
+        return; /* no change then */
+    uint32_t first = locate(map, logical).leaf, last = locate(map, end).leaf;
+    for (uint32_t i = first > 0 ? first - 1 : 0; i <= last && i < map->leaf_count; i++)
+        visit_leaf(map, map->leaves[i], visit, context);
+}
+
+bool extents_walk(struct extent_map *map, uint64_t *logical, unsigned *budget, extents_visit *visit,
+                  void *context)
+{
+    struct place place = locate(map, *logical);
+    for (; extent_at(map, place); place = (struct place){place.leaf + 1, 0}) {
+        struct extent_leaf *leaf = map->leaves[place.leaf];
+        const struct extent *last = &leaf->extents[leaf->count - 1];
+        if (*budget == 0)
+            return true;
+        visit_leaf(map, leaf, visit, context);
+        *logical = last->logical + last->blocks;
+        *budget -= leaf->count < *budget ? leaf->count : *budget;
+    }
+    return false;
 }
 
 /* ---- changes ----------------------------------------------------------------------------------- */
@@ -405,7 +447,8 @@ static int set_first(struct extent_map *map, struct extent extent)
         extents_destroy(map);
         return -ENOMEM;
     }
-    *leaf = (struct extent_leaf){.count = 1, .size_bytes = LEAF_BYTES_MIN};
+    *leaf = (struct extent_leaf){
+        .count = 1, .size_bytes = LEAF_BYTES_MIN, .round = (uint32_t)map->round};
     leaf->extents[0] = extent;
     map->leaves[0] = leaf;
     map->leaf_count = 1;
@@ -444,6 +487,8 @@ int extents_clear_written(struct extent_map *map, uint64_t logical, uint64_t blo
     struct extent extent;
     if (__builtin_add_overflow(logical, blocks, &end))
         return -EINVAL;
+    if (blocks == 0)
+        return 0;
     while (extents_find_written(map, logical, &extent) && extent.logical < end) {
         uint64_t from = extent.logical > logical ? extent.logical : logical;
         uint64_t extent_end = extent.logical + extent.blocks;

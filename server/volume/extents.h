@@ -27,7 +27,9 @@ struct extent_leaf;
 struct extent_map {
     struct extent_leaf **leaves;
     uint32_t leaf_count, leaf_capacity;
-    uint64_t extent_count, block_count; /* unwritten ones too */
+    uint64_t extent_count : 56;
+    uint64_t round : 8;   /* of the image the file was last put into; new leaves take it */
+    uint64_t block_count; /* unwritten ones too */
 };
 
 /* Called for each run of physical blocks that a change released. */
@@ -49,6 +51,16 @@ int extents_clear(struct extent_map *map, uint64_t logical, uint64_t blocks, ext
 /* The same, and unwritten extents stay. */
 int extents_clear_written(struct extent_map *map, uint64_t logical, uint64_t blocks,
                           extent_freed *freed, void *context);
+
+/* For images in steps (partition.c): each leaf carries the round it was last visited in. */
+typedef void extents_visit(void *context, const struct extent *extents, uint32_t count);
+/* Visits what a change of [logical, logical + blocks) may touch and is not of map->round. */
+void extents_save(struct extent_map *map, uint64_t logical, uint64_t blocks, extents_visit *visit,
+                  void *context);
+/* Visits extents from *logical on, skipping what is of map->round, and moves *logical behind them; *budget
+ * loses their number. False: those were the last. True: the budget is used up. */
+bool extents_walk(struct extent_map *map, uint64_t *logical, unsigned *budget, extents_visit *visit,
+                  void *context);
 size_t extents_memory_bytes(const struct extent_map *map);
 
 #endif

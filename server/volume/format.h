@@ -92,7 +92,7 @@ _Static_assert(sizeof(struct journal_block) == 64, "journal_block is on the medi
 #define SEGMENT_MAGIC 0x4745534du /* "MSEG" */
 
 struct segment_header {
-    uint32_t magic, checksum; /* CRC32C of header (this field zero) and payload */
+    uint32_t magic, checksum; /* CRC32C of the payload, then of this header (this field zero) */
     uint8_t uuid[16];
     uint64_t epoch, image_id; /* image_id: unique in the volume: epoch and a counter */
     uint32_t partition, index;

@@ -21,12 +21,24 @@ static uint32_t payload_bytes(const struct superblock *sb, uint64_t image_bytes,
     return left < payload_bytes_max(sb) ? (uint32_t)left : payload_bytes_max(sb);
 }
 
-static uint32_t segment_checksum(const struct segment_header *segment)
+static uint32_t segment_checksum(const struct segment_header *segment, uint32_t payload_checksum)
 {
     struct segment_header header = *segment;
     header.checksum = 0;
-    uint32_t crc = checksum_crc32c(&header, sizeof header);
-    return checksum_crc32c_extend(crc, segment + 1, segment->payload_bytes);
+    return checksum_crc32c_extend(payload_checksum, &header, sizeof header);
+}
+
+void image_segment_header(struct segment_header *header, const struct image_identity *identity,
+                          uint32_t index, uint32_t payload, uint32_t payload_checksum)
+{
+    *header = (struct segment_header){.magic = SEGMENT_MAGIC,
+                                      .epoch = identity->epoch,
+                                      .image_id = identity->id,
+                                      .partition = identity->partition,
+                                      .index = index,
+                                      .payload_bytes = payload};
+    memcpy(header->uuid, identity->superblock->uuid, sizeof header->uuid);
+    header->checksum = segment_checksum(header, payload_checksum);
 }
 
 uint64_t segment_offset(const struct superblock *sb, uint32_t segment)
@@ -34,15 +46,26 @@ uint64_t segment_offset(const struct superblock *sb, uint32_t segment)
     return sb->metadata_offset + (uint64_t)segment * sb->segment_bytes;
 }
 
-uint32_t image_segment_length(const struct image *image, const struct superblock *sb,
-                              uint32_t index)
+/* ---- roots ---- */
+
+int root_prepare(struct partition_root *root, const struct superblock *sb)
 {
-    uint32_t bytes =
-        (uint32_t)sizeof(struct segment_header) + payload_bytes(sb, image->bytes, index);
-    return (bytes + VOLUME_BLOCK_BYTES - 1) & ~(VOLUME_BLOCK_BYTES - 1);
+    uint32_t most = sb->segment_count < ROOT_SEGMENTS_MAX ? sb->segment_count : ROOT_SEGMENTS_MAX;
+    *root = (struct partition_root){.segments = malloc(most * sizeof *root->segments)};
+    return root->segments ? 0 : -ENOMEM;
 }
 
-/* ---- roots ---- */
+int root_place(struct partition_root *root, struct segment_map *map, uint32_t index)
+{
+    if (index < root->segment_count)
+        return 0;
+    assert(index == root->segment_count);
+    if (index == ROOT_SEGMENTS_MAX)
+        return -ENOSPC;
+    int rc = segment_map_allocate(map, &root->segments[index]);
+    root->segment_count += rc == 0;
+    return rc;
+}
 
 void root_destroy(struct partition_root *root)
 {
@@ -144,119 +167,6 @@ int roots_decode(const struct record_header *record, const struct superblock *sb
     return rc;
 }
 
-/* ---- building ---- */
-
-/* Records are made in the scratch and copied into the segments when the next one is asked for. */
-struct image_builder {
-    struct image_sink sink;
-    struct image *image;
-    const struct superblock *superblock;
-    size_t pending_bytes;
-    uint8_t *scratch; /* RECORD_BYTES_MAX */
-};
-
-static int add_segment(struct image *image, const struct superblock *sb)
-{
-    if (image->count == image->capacity) {
-        uint32_t capacity = image->capacity ? 2 * image->capacity : 4;
-        uint8_t **segments = realloc(image->segments, capacity * sizeof *segments);
-        if (!segments)
-            return -ENOMEM;
-        image->segments = segments;
-        image->capacity = capacity;
-    }
-    if (image->count == ROOT_SEGMENTS_MAX)
-        return -ENOSPC;
-    uint8_t *segment = durable_buffer(sb->segment_bytes);
-    if (!segment)
-        return -ENOMEM;
-    image->segments[image->count++] = segment;
-    return 0;
-}
-
-/* Copies the pending record to the end of the stream. */
-static int take_pending(struct image_builder *builder)
-{
-    struct image *image = builder->image;
-    uint32_t whole = payload_bytes_max(builder->superblock);
-    const uint8_t *from = builder->scratch;
-    while (builder->pending_bytes > 0) {
-        uint32_t at = (uint32_t)(image->bytes % whole);
-        if (at == 0) {
-            int rc = add_segment(image, builder->superblock);
-            if (rc < 0)
-                return rc;
-        }
-        size_t room = whole - at;
-        size_t length = builder->pending_bytes < room ? builder->pending_bytes : room;
-        memcpy(image->segments[image->count - 1] + sizeof(struct segment_header) + at, from,
-               length);
-        from += length;
-        image->bytes += length;
-        builder->pending_bytes -= length;
-    }
-    return 0;
-}
-
-static void *builder_reserve(struct image_sink *sink, size_t bytes)
-{
-    struct image_builder *builder = (struct image_builder *)sink; /* its first member */
-    assert(bytes <= RECORD_BYTES_MAX && bytes % 8 == 0);
-    int rc = take_pending(builder);
-    if (rc < 0) {
-        sink->error = rc;
-        return NULL;
-    }
-    builder->pending_bytes = bytes;
-    memset(builder->scratch, 0, bytes);
-    return builder->scratch;
-}
-
-static void seal_segments(struct image *image, const struct image_identity *identity)
-{
-    for (uint32_t i = 0; i < image->count; i++) {
-        struct segment_header *header = (struct segment_header *)image->segments[i];
-        *header = (struct segment_header){.magic = SEGMENT_MAGIC,
-                                          .epoch = identity->epoch,
-                                          .image_id = identity->id,
-                                          .partition = identity->partition,
-                                          .index = i,
-                                          .payload_bytes =
-                                              payload_bytes(identity->superblock, image->bytes, i)};
-        memcpy(header->uuid, identity->superblock->uuid, sizeof header->uuid);
-        header->checksum = segment_checksum(header);
-    }
-}
-
-int image_build(struct image *image, const struct image_identity *identity,
-                int (*serialise)(void *object, struct image_sink *sink), void *object)
-{
-    struct image_builder builder = {
-        .sink = {builder_reserve, 0}, .image = image, .superblock = identity->superblock};
-    *image = (struct image){
-        .partition = identity->partition, .epoch = identity->epoch, .id = identity->id};
-    builder.scratch = durable_buffer(RECORD_BYTES_MAX);
-    if (!builder.scratch)
-        return -ENOMEM;
-    int rc = serialise(object, &builder.sink);
-    if (builder.sink.error < 0)
-        rc = builder.sink.error;
-    if (rc == 0)
-        rc = take_pending(&builder);
-    free(builder.scratch);
-    if (rc == 0)
-        seal_segments(image, identity);
-    return rc;
-}
-
-void image_destroy(struct image *image)
-{
-    for (uint32_t i = 0; i < image->count; i++)
-        free(image->segments[i]);
-    free(image->segments);
-    memset(image, 0, sizeof *image);
-}
-
 /* ---- loading ---- */
 
 struct image_loader {
@@ -286,7 +196,8 @@ static int read_segment(struct image_loader *loader, uint32_t index)
     if (header->magic != SEGMENT_MAGIC || memcmp(header->uuid, sb->uuid, sizeof sb->uuid) != 0 ||
         header->epoch != root->image_epoch || header->image_id != root->image_id ||
         header->partition != loader->partition || header->index != index ||
-        header->payload_bytes != payload || header->checksum != segment_checksum(header))
+        header->payload_bytes != payload ||
+        header->checksum != segment_checksum(header, checksum_crc32c(header + 1, payload)))
         return -EBADMSG;
     memcpy(loader->stream + loader->stream_bytes, header + 1, payload);
     loader->stream_bytes += payload;
@@ -386,15 +297,13 @@ void segment_map_release(struct segment_map *map, const struct partition_root *r
         set_taken(map, root->segments[i], false);
 }
 
-int segment_map_allocate(struct segment_map *map, uint32_t count, uint32_t *segments)
+int segment_map_allocate(struct segment_map *map, uint32_t *segment)
 {
-    if (count > map->free_count)
+    if (map->free_count == 0)
         return -ENOSPC;
-    for (uint32_t i = 0; i < count; i++) {
-        while (is_taken(map, map->hint))
-            map->hint = (map->hint + 1) % map->count;
-        segments[i] = map->hint;
-        set_taken(map, map->hint, true);
-    }
+    while (is_taken(map, map->hint))
+        map->hint = (map->hint + 1) % map->count;
+    *segment = map->hint;
+    set_taken(map, map->hint, true);
     return 0;
 }

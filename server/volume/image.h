@@ -28,6 +28,8 @@ struct partition_root {
     uint32_t *segments;
 };
 
+/* An empty root with room for the segments of any image. -ENOMEM. */
+int root_prepare(struct partition_root *root, const struct superblock *superblock);
 void root_destroy(struct partition_root *root);
 /* Bytes that root records of all partitions can need at most. */
 size_t roots_bytes_max(const struct superblock *superblock);
@@ -39,27 +41,14 @@ size_t roots_encode(const struct partition_root *roots, unsigned count, void *bu
 int roots_decode(const struct record_header *record, const struct superblock *superblock,
                  uint64_t block_sequence, struct partition_root *roots);
 
-/* An image in memory, ready to be written: whole segments with headers and checksums. */
-struct image {
-    uint32_t partition; /* the number on the medium */
-    uint64_t epoch, id, bytes;
-    uint32_t count, capacity;
-    uint8_t **segments; /* each segment_bytes long, aligned */
-};
-
 struct image_identity {
     const struct superblock *superblock;
-    uint32_t partition;
+    uint32_t partition; /* the number on the medium */
     uint64_t epoch, id;
 };
 
-/* Serialises by `serialise(object, sink)`. -ENOMEM. Whatever comes back, image_destroy frees it. */
-int image_build(struct image *image, const struct image_identity *identity,
-                int (*serialise)(void *object, struct image_sink *sink), void *object);
-void image_destroy(struct image *image);
-/* Bytes of segment `index` that are written: to the end of its payload, in whole blocks. */
-uint32_t image_segment_length(const struct image *image, const struct superblock *superblock,
-                              uint32_t index);
+void image_segment_header(struct segment_header *header, const struct image_identity *identity,
+                          uint32_t index, uint32_t payload_bytes, uint32_t payload_checksum);
 uint64_t segment_offset(const struct superblock *superblock, uint32_t segment);
 
 struct device;
@@ -80,7 +69,9 @@ void segment_map_destroy(struct segment_map *map);
 /* Takes the segments that a root names. -EBADMSG: one is taken already (two images in one place). */
 int segment_map_take(struct segment_map *map, const struct partition_root *root);
 void segment_map_release(struct segment_map *map, const struct partition_root *root);
-/* Takes any `count` segments. -ENOSPC: nothing was taken. */
-int segment_map_allocate(struct segment_map *map, uint32_t count, uint32_t *segments);
+/* Takes any one. -ENOSPC. */
+int segment_map_allocate(struct segment_map *map, uint32_t *segment);
+/* Makes sure that the image's segment `index` has a place; they come in order. -ENOSPC. */
+int root_place(struct partition_root *root, struct segment_map *map, uint32_t index);
 
 #endif

@@ -2,8 +2,6 @@
 #include "server/volume/image_writer.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <string.h>
 
 void image_writer_begin(struct image_writer *writer, struct image_sink *sink, uint16_t partition)
 {
@@ -20,12 +18,7 @@ static void hand_over(struct image_writer *writer)
         return;
     int64_t bytes = record_end(&writer->builder);
     assert(bytes > 0);
-    void *place = writer->sink->reserve(writer->sink, (size_t)bytes);
-    if (!place) {
-        writer->error = writer->sink->error ? writer->sink->error : -ENOMEM;
-        return;
-    }
-    memcpy(place, writer->buffer, (size_t)bytes);
+    writer->error = writer->sink->put(writer->sink, writer->buffer, (size_t)bytes);
     record_begin(&writer->builder, writer->buffer, sizeof writer->buffer, writer->partition);
 }
 

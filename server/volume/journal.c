@@ -182,11 +182,8 @@ static bool takes_bytes(const struct journal_append *append)
 
 static void pass_cut(struct journal *journal, uint64_t sequence)
 {
-    unsigned names = journal->volume->partition_count;
     journal->cut = NULL;
     journal->cut_sequence = sequence;
-    /* All of names that is in a block by now is in the image. */
-    journal->growth[names] = journal->growth_in_flight[names] = 0;
 }
 
 void journal_cut(struct journal *journal)
@@ -246,8 +243,9 @@ static void fill_record(struct journal *journal, struct filling *filling,
         return;
     unsigned index = volume_partition_index(journal->volume, record->partition);
     journal->newest[index] = journal->next_sequence;
-    /* Names append everything with `frees` set, as nothing can be refused any more. */
-    if (append->frees && record->partition != PARTITION_NAMES) {
+    if (record->partition == PARTITION_NAMES)
+        return; /* they know what they need */
+    if (append->frees) {
         journal->freed_something = true;
     } else {
         journal->growth[index] += append->record_bytes;
@@ -504,7 +502,7 @@ uint64_t journal_durable_growth(const struct journal *journal, unsigned index)
 uint64_t journal_growth_bytes(const struct journal *journal)
 {
     uint64_t bytes = 0;
-    for (unsigned i = 0; i <= journal->volume->partition_count; i++)
+    for (unsigned i = 0; i < journal->volume->partition_count; i++)
         bytes += journal->growth[i];
     return bytes;
 }

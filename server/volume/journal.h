@@ -14,8 +14,8 @@
  *     request to serialise a data partition is a message of this shard too: it arrives after the answers to
  *     all records up to durable_sequence, and before those of any later one. As data partitions change only
  *     when an answer arrives, what is serialised holds exactly the records up to durable_sequence.
- *  4. Names are applied when they are accepted, before they are in any block. So the image of names is made
- *     at a *cut*: everything accepted so far will be in blocks up to some sequence S, everything later in
+ *  4. Names are applied when they are accepted, before they are in any block. So the image of names holds
+ *     them as of a *cut*: everything accepted so far will be in blocks up to some sequence S, everything later in
  *     blocks after S. The builder ends a block at the cut, S is known when it gets there, and the root
  *     record is appended only after that.
  *  5. A cut that cannot be reached (the ring is full, or an append before it waits for a checkpoint to tell
@@ -83,10 +83,10 @@ struct journal {
     struct list *cut;      /* the last append before the cut, while it is in the queue */
     uint64_t cut_sequence; /* S of the last cut that was passed */
 
-    /* Per partition: the block of its last record; bytes of growing records since its image was made, and
-     * of those in the block in flight. */
+    /* Per partition: the block of its last record; of data, bytes of growing records since its image was
+     * made, and of those in the block in flight. */
     uint64_t newest[PARTITION_INDEXES_MAX];
-    uint64_t growth[PARTITION_INDEXES_MAX], growth_in_flight[PARTITION_INDEXES_MAX];
+    uint64_t growth[VOLUME_PARTITIONS_MAX], growth_in_flight[VOLUME_PARTITIONS_MAX];
     bool freed_something; /* a record marked `frees` was written since the last round began */
 
     struct writer writer;

@@ -207,18 +207,37 @@ static uint64_t inode_memory_bytes(const struct name_inode *inode)
     return NAMES_INODE_MEMORY_BYTES;
 }
 
+/* In an image; an orphan is in none, but may come to be. */
+static uint64_t inode_item_bytes(const struct name_inode *inode)
+{
+    uint64_t bytes = sizeof(struct item_inode);
+    if (S_ISLNK(inode->mode))
+        bytes += (strlen(inode->target) + 7) & ~(size_t)7;
+    return bytes;
+}
+
+static uint64_t entry_item_bytes(const struct name_entry *entry)
+{
+    return sizeof(struct item_entry) + ((entry->name_bytes + 7u) & ~7u);
+}
+
 void names_inode_insert(struct names *names, struct name_inode *inode)
 {
+    inode->round = names->round;
+    names->walk.lengthened += 2; /* perhaps a bucket too */
     table_insert(&names->inodes, inode);
     names->memory_bytes += inode_memory_bytes(inode);
+    names->item_bytes += inode_item_bytes(inode);
 }
 
 void names_inode_remove(struct names *names, struct name_inode *inode)
 {
     assert(inode->name_count == 0 && inode->open_count == 0);
     assert(!S_ISDIR(inode->mode) || inode->directory->entry_count == 0);
+    names_image_save_inode(names, inode);
     table_remove(&names->inodes, inode);
     names->memory_bytes -= inode_memory_bytes(inode);
+    names->item_bytes -= inode_item_bytes(inode);
     names_inode_free(inode);
 }
 
@@ -282,20 +301,26 @@ struct name_entry *names_find(struct names *names, struct name_inode *directory,
 
 int names_entry_insert(struct names *names, struct name_entry *entry)
 {
+    names_image_save_inode(names, entry->directory); /* its next cookie changes */
     int error = names_directory_insert(entry->directory->directory, entry);
     if (error)
         return error;
+    entry->round = names->round;
+    names->walk.lengthened++;
     table_insert(&names->entries, entry);
     names->memory_bytes += NAMES_ENTRY_MEMORY_BYTES + entry->name_bytes;
+    names->item_bytes += entry_item_bytes(entry);
     entry->inode->name_count++;
     return 0;
 }
 
 void names_entry_remove(struct names *names, struct name_entry *entry)
 {
+    names_image_save_entry(names, entry);
     names_directory_remove(entry->directory->directory, entry);
     table_remove(&names->entries, entry);
     names->memory_bytes -= NAMES_ENTRY_MEMORY_BYTES + entry->name_bytes;
+    names->item_bytes -= entry_item_bytes(entry);
     assert(entry->inode->name_count > 0);
     entry->inode->name_count--;
     free(entry);

@@ -51,6 +51,8 @@ struct credentials {
 };
 
 struct names;
+struct image_sink;
+struct image_writer;
 struct name_directory; /* the entries of a directory */
 
 struct name_inode {
@@ -64,9 +66,10 @@ struct name_inode {
     uint64_t parent; /* of a directory: its ino, for ".." */
     uint32_t open_count;
     uint16_t name_count; /* entries that mean this inode: it is not freed while there are any */
-    bool orphan;
-    bool linkable; /* an orphan that never had a name and may get one */
-    bool reached;  /* names_verify's own mark */
+    bool orphan : 1;
+    bool linkable : 1; /* an orphan that never had a name and may get one */
+    bool reached : 1;  /* names_verify's own mark */
+    uint8_t round;     /* of the image it was last put into; see names_image.c */
     struct name_inode *hash_next;
 };
 
@@ -76,6 +79,7 @@ struct name_entry {
     struct name_entry *hash_next;
     uint8_t type; /* DT_* */
     uint8_t name_bytes;
+    uint8_t round; /* as an inode's */
     char name[];
 };
 
@@ -86,7 +90,17 @@ void names_destroy(struct names *names);
 /* Applies one record of PARTITION_NAMES. -EBADMSG: malformed, or impossible in this tree (an entry of a
  * directory that does not exist, ...); -ENOMEM. */
 int names_apply(struct names *names, const struct record_header *record);
+
+/* An image in steps: it holds the tree as it was at names_image_begin, whatever is applied between the
+ * steps. The writer is the caller's and stays until names_image_step says false: all is in it then, or its
+ * error is set. A step looks at about items_max inodes and entries, and stops early when the sink is full. */
+void names_image_begin(struct names *names, struct image_writer *writer);
+bool names_image_step(struct names *names, unsigned items_max);
+/* All at once. */
 int names_serialise(struct names *names, struct image_sink *sink);
+/* Bytes that an image of the tree as it is now needs at most. */
+uint64_t names_image_bytes(const struct names *names);
+
 /* After replay: every inode has a name or is the root, link counts agree, no directory is unreachable. Each
  * finding is a line; returns how many. Orphans that replay left are not findings: they are dropped. */
 unsigned names_verify(struct names *names, void (*say)(void *context, const char *line),

@@ -157,7 +157,8 @@ static void set_attributes(struct name_inode *inode, const struct item_inode *it
         inode->directory->next_cookie = item->next_cookie;
 }
 
-static int restate_inode(struct name_inode *inode, const struct item_inode *item)
+static int restate_inode(struct names *names, struct name_inode *inode,
+                         const struct item_inode *item)
 {
     if (inode->generation != item->generation || (inode->mode ^ item->mode) & S_IFMT ||
         (inode->orphan && item->nlink > 0 && !inode->linkable))
@@ -165,6 +166,7 @@ static int restate_inode(struct name_inode *inode, const struct item_inode *item
     if (item->header.count && (strlen(inode->target) != item->header.count ||
                                memcmp(inode->target, item + 1, item->header.count) != 0))
         return -EBADMSG;
+    names_image_save_inode(names, inode);
     set_attributes(inode, item);
     if (inode->linkable && item->nlink > 0)
         inode->orphan = inode->linkable = false;
@@ -188,7 +190,7 @@ static int apply_inode(struct names *names, const struct item_inode *item,
     if (inode || item->nlink == 0) {
         if (fresh) /* the record states a new inode twice */
             names_inode_free(fresh);
-        return inode ? restate_inode(inode, item) : 0;
+        return inode ? restate_inode(names, inode, item) : 0;
     }
     if (!fresh)
         fresh = inode_from(item, &error);
@@ -210,6 +212,7 @@ static int apply_inode_gone(struct names *names, const struct item_inode_gone *i
     if (inode->open_count == 0) {
         names_inode_remove(names, inode);
     } else {
+        names_image_save_inode(names, inode);
         inode->orphan = true;
         inode->nlink = 0;
     }
@@ -222,8 +225,8 @@ static bool may_be_named(const struct name_inode *inode)
     return inode->name_count < (S_ISDIR(inode->mode) ? 2 : NAMES_LINKS_MAX);
 }
 
-static int replace_entry(struct name_entry *entry, const struct item_entry *item,
-                         struct name_inode *inode)
+static int replace_entry(struct names *names, struct name_entry *entry,
+                         const struct item_entry *item, struct name_inode *inode)
 {
     if (entry->cookie != item->cookie)
         return -EBADMSG;
@@ -231,6 +234,7 @@ static int replace_entry(struct name_entry *entry, const struct item_entry *item
         return 0;
     if (!may_be_named(inode))
         return -EBADMSG;
+    names_image_save_entry(names, entry);
     entry->inode->name_count--;
     inode->name_count++;
     entry->inode = inode;
@@ -254,7 +258,7 @@ static int apply_entry(struct names *names, const struct item_entry *item,
     if (!error)
         old = names_find(names, directory, fresh->name, fresh->name_bytes);
     if (old)
-        error = replace_entry(old, item, inode);
+        error = replace_entry(names, old, item, inode);
     else if (!error && !may_be_named(inode))
         error = -EBADMSG;
     if (!error && !old) {

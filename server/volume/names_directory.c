@@ -91,6 +91,21 @@ struct name_entry *names_directory_after(const struct name_directory *directory,
     return directory->chunks[place.chunk]->entries[place.index];
 }
 
+unsigned names_directory_some(const struct name_directory *directory, uint64_t cookie,
+                              struct name_entry **entries, unsigned max)
+{
+    struct place place = locate(directory, cookie);
+    unsigned count = 0;
+    for (; place.chunk < directory->chunk_count; place = (struct place){place.chunk + 1, 0}) {
+        const struct name_chunk *chunk = directory->chunks[place.chunk];
+        while (place.index < chunk->count && count < max)
+            entries[count++] = chunk->entries[place.index++];
+        if (count == max)
+            break;
+    }
+    return count;
+}
+
 /* Puts a new chunk at `index` of the array. */
 static int add_chunk(struct name_directory *directory, uint32_t index, size_t size_bytes)
 {

@@ -21,6 +21,13 @@
 #define NAMES_FIRST_COOKIE 3u
 #define NAMES_COOKIE_MAX   (1ull << 62) /* a cookie travels in an off_t */
 
+/* Where a walk for an image is: in `directory` behind `cookie`, then in `bucket` behind `ino`. */
+struct names_walk {
+    struct image_writer *writer; /* NULL: no walk is on its way */
+    uint64_t bucket, ino, directory, cookie;
+    uint32_t lengthened; /* items that came in its way since the last step */
+};
+
 /*
  * Invariants: an entry's directory and inode are in the table of inodes, so neither is freed while an entry
  * stands (name_count, entry_count). An orphan has no entries and, if it is a directory, none in it.
@@ -29,6 +36,9 @@ struct names {
     struct table inodes, entries;
     uint64_t next_ino;
     uint64_t memory_bytes, memory_bytes_max;
+    uint64_t item_bytes; /* of all inodes and entries in an image */
+    uint8_t round;       /* of the last image that was begun */
+    struct names_walk walk;
     uint64_t
         hash_key[2]; /* random: names are chosen by clients, who shall not choose the chains too */
 };
@@ -75,6 +85,15 @@ int names_directory_insert(struct name_directory *directory, struct name_entry *
 void names_directory_remove(struct name_directory *directory, const struct name_entry *entry);
 /* The first entry whose cookie is greater; NULL at the end. */
 struct name_entry *names_directory_after(const struct name_directory *directory, uint64_t cookie);
+/* The next entries behind `cookie`, at most `max`; returns how many. */
+unsigned names_directory_some(const struct name_directory *directory, uint64_t cookie,
+                              struct name_entry **entries, unsigned max);
+
+/* ---- names_image.c ---- */
+
+/* Before one changes or goes: its state goes into the image that is being made, if it is not there yet. */
+void names_image_save_inode(struct names *names, struct name_inode *inode);
+void names_image_save_entry(struct names *names, struct name_entry *entry);
 
 /* ---- names_path.c ---- */
 

@@ -48,15 +48,12 @@ void partition_drop(struct partition *partition, struct file_data *data, extent_
 void partition_each(struct partition *partition,
                     void (*visit)(void *context, struct file_data *data), void *context);
 
-/*
- * Serialises everything as records, each at most RECORD_BYTES_MAX, into places the sink gives. names.h uses
- * the same sink.
- */
-struct image_sink {
-    /* A place for a record of `bytes`; NULL: give up, error is set. */
-    void *(*reserve)(struct image_sink *sink, size_t bytes);
-    int error;
-};
+struct image_sink;
+struct image_writer;
+/* An image in steps: as names_image_begin in names.h. */
+void partition_image_begin(struct partition *partition, struct image_writer *writer);
+bool partition_image_step(struct partition *partition, unsigned items_max);
+/* All at once. */
 int partition_serialise(struct partition *partition, struct image_sink *sink);
 uint64_t partition_memory_bytes(const struct partition *partition);
 uint64_t partition_file_count(const struct partition *partition);

@@ -22,54 +22,45 @@
 #include "server/volume/replay.h"
 #include "server/volume/volume_internal.h"
 
-static int serialise_names(void *object, struct image_sink *sink)
+static void write_piece(struct image_stream *stream, struct image_piece *piece)
 {
-    return names_serialise(object, sink);
-}
-
-static int serialise_partition(void *object, struct image_sink *sink)
-{
-    return partition_serialise(object, sink);
-}
-
-static int write_segments(struct volume *volume, const struct image *image,
-                          struct partition_root *root)
-{
-    const struct superblock *sb = &volume->superblock;
-    root->segment_count = image->count;
-    root->segments = malloc((image->count + 1) * sizeof *root->segments);
-    if (!root->segments)
-        return -ENOMEM;
-    int rc = segment_map_allocate(&volume->checkpoint->segments, image->count, root->segments);
-    for (uint32_t i = 0; i < image->count && rc == 0; i++)
-        rc = device_transfer(volume->device, DEVICE_WRITE, 0, segment_offset(sb, root->segments[i]),
-                             image->segments[i], image_segment_length(image, sb, i));
-    return rc;
+    struct volume *volume = stream->context;
+    struct image_maker *maker = &volume->checkpoint->maker;
+    piece->result = root_place(&maker->root, &volume->checkpoint->segments, piece->segment);
+    if (piece->result == 0) {
+        uint64_t offset = segment_offset(&volume->superblock, maker->root.segments[piece->segment]);
+        piece->result = device_transfer(volume->device, DEVICE_WRITE, 0, offset + piece->segment_at,
+                                        piece->memory, piece->length_bytes);
+    }
+    image_stream_returned(stream, piece);
 }
 
 static int write_image(struct volume *volume, unsigned index, struct replay *replay)
 {
     struct checkpoint *checkpoint = volume->checkpoint;
-    struct partition_root *root = &checkpoint->next[index];
+    struct partition_root *root = &checkpoint->maker.root;
+    struct image_stream *stream = &checkpoint->maker.stream;
     struct image_identity identity = {.superblock = &volume->superblock,
                                       .partition = volume_partition_number(volume, index),
                                       .epoch = volume->superblock.epoch,
                                       .id = checkpoint->next_image_id++};
-    struct image image;
-    int rc;
+    int rc = root_prepare(root, &volume->superblock);
+    if (rc < 0)
+        return rc;
+    image_stream_begin(stream, &identity, write_piece, volume);
     if (index == volume->partition_count)
-        rc = image_build(&image, &identity, serialise_names, replay->names);
+        rc = names_serialise(replay->names, &stream->sink);
     else
-        rc = image_build(&image, &identity, serialise_partition, replay->partitions[index]);
-    *root = (struct partition_root){.present = true,
-                                    .image_epoch = image.epoch,
-                                    .image_id = image.id,
-                                    .image_bytes = image.bytes};
+        rc = partition_serialise(replay->partitions[index], &stream->sink);
+    image_stream_end(stream);
+    root->present = true;
+    root->image_epoch = identity.epoch;
+    root->image_id = identity.id;
+    root->image_bytes = stream->bytes;
+    checkpoint->next[index] = *root;
     checkpoint->renewed[index] = true;
-    if (rc == 0)
-        rc = write_segments(volume, &image, root);
-    image_destroy(&image);
-    return rc;
+    memset(root, 0, sizeof *root);
+    return rc < 0 ? rc : stream->error;
 }
 
 static int write_images(struct volume *volume, struct replay *replay)

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "server/volume/image_writer.h"
 #include "server/volume/names_internal.h"
 
 static const uint32_t alices_groups[] = {100, 101};
@@ -191,23 +192,24 @@ struct memory_sink {
     size_t used_bytes, capacity_bytes;
 };
 
-static inline void *memory_reserve(struct image_sink *sink, size_t bytes)
+static inline int memory_put(struct image_sink *sink, const void *bytes, size_t size_bytes)
 {
     struct memory_sink *memory = (struct memory_sink *)sink;
-    if (memory->used_bytes + bytes > memory->capacity_bytes) {
-        memory->capacity_bytes = 2 * memory->capacity_bytes + bytes;
+    if (memory->used_bytes + size_bytes > memory->capacity_bytes) {
+        memory->capacity_bytes = 2 * memory->capacity_bytes + size_bytes;
         memory->bytes = realloc(memory->bytes, memory->capacity_bytes);
         cr_assert_not_null(memory->bytes);
     }
-    void *place = memory->bytes + memory->used_bytes;
-    memory->used_bytes += bytes;
-    return place;
+    memcpy(memory->bytes + memory->used_bytes, bytes, size_bytes);
+    memory->used_bytes += size_bytes;
+    return 0;
 }
 
 static inline struct memory_sink image_of(struct names *names)
 {
-    struct memory_sink sink = {.sink.reserve = memory_reserve};
+    struct memory_sink sink = {.sink.put = memory_put};
     cr_assert_eq(names_serialise(names, &sink.sink), 0);
+    cr_assert_leq(sink.used_bytes, names_image_bytes(names));
     return sink;
 }
 

@@ -359,3 +359,16 @@ Test(extents, one_change_over_many_leaves)
     check(&map, &model);
     extents_destroy(&map);
 }
+
+Test(extents, clearing_nothing_ends)
+{
+    struct extent_map map;
+    extents_init(&map);
+    cr_assert_eq(
+        extents_set(&map, (struct extent){.logical = 5, .physical = 100, .blocks = 4}, NULL, NULL),
+        0);
+    cr_assert_eq(extents_clear(&map, 6, 0, NULL, NULL), 0);
+    cr_assert_eq(extents_clear_written(&map, 6, 0, NULL, NULL), 0);
+    cr_assert_eq(map.block_count, 4);
+    extents_destroy(&map);
+}

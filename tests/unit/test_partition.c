@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/volume/image_writer.h"
 #include "server/volume/partition.h"
 #include "tests/support/random.h"
 
@@ -86,25 +87,22 @@ struct sink {
     size_t used_bytes, capacity_bytes, largest_bytes;
 };
 
-static void *sink_reserve(struct image_sink *image_sink, size_t bytes)
+static int sink_put(struct image_sink *image_sink, const void *bytes, size_t size_bytes)
 {
     struct sink *sink = (struct sink *)image_sink;
-    if (sink->used_bytes + bytes > sink->capacity_bytes) {
-        sink->sink.error = -ENOSPC;
-        return NULL;
-    }
-    void *place = sink->bytes + sink->used_bytes;
-    sink->used_bytes += bytes;
-    if (bytes > sink->largest_bytes)
-        sink->largest_bytes = bytes;
-    return place;
+    if (sink->used_bytes + size_bytes > sink->capacity_bytes)
+        return -ENOSPC;
+    memcpy(sink->bytes + sink->used_bytes, bytes, size_bytes);
+    sink->used_bytes += size_bytes;
+    if (size_bytes > sink->largest_bytes)
+        sink->largest_bytes = size_bytes;
+    return 0;
 }
 
 static struct sink sink_new(size_t capacity_bytes)
 {
-    return (struct sink){.sink.reserve = sink_reserve,
-                         .bytes = malloc(capacity_bytes),
-                         .capacity_bytes = capacity_bytes};
+    return (struct sink){
+        .sink.put = sink_put, .bytes = malloc(capacity_bytes), .capacity_bytes = capacity_bytes};
 }
 
 static struct partition *load(const struct sink *sink)
