@@ -160,7 +160,7 @@ WT_EXPORT ssize_t wt_stats(struct wt *session, char *text, size_t capacity);
  * writes (no alignment is asked for). O_TMPFILE makes a file without a name in the directory
  * `path`; wt_linkat gives it one, unless O_EXCL was there. O_CLOEXEC, O_NOCTTY and O_NONBLOCK mean
  * nothing and are accepted; O_PATH gives -EOPNOTSUPP, WT_* flags -EINVAL. Gives a handle >= 0;
- * -EMFILE when the session has too many. A directory opens with O_RDONLY, for the wt_*at calls,
+ * -EMFILE when the session has too many, -ENFILE when the server has. A directory opens with O_RDONLY, for the wt_*at calls,
  * wt_fstat, wt_fsync and wt_fdopendir.
  */
 WT_EXPORT int wt_open(struct wt *session, const char *path, int flags, mode_t mode);

@@ -20,11 +20,12 @@
 #define WT_SHARDS_MAX         64u           /* wtd refuses more */
 #define WT_METADATA_BYTES_MIN (1ull << 20)  /* wtd --metadata refuses less */
 
-/* A server. All three are told with words in the welcome. */
-#define WT_SESSIONS_MAX          1024u /* -EUSERS */
-#define WT_USER_SESSIONS_DEFAULT 256u  /* wtd --user-sessions, 1 to WT_SESSIONS_MAX; -EDQUOT */
-#define WT_GROUPS_MAX            256u  /* supplementary groups of a client; -E2BIG */
-#define WT_SOCKET_PATH_BYTES_MAX 107u  /* what sockaddr_un holds; -ENAMETOOLONG */
+/* A server. A refusal at connect comes with words in the welcome. */
+#define WT_SESSIONS_MAX          1024u      /* -EUSERS */
+#define WT_USER_SESSIONS_DEFAULT 256u       /* wtd --user-sessions, 1 to WT_SESSIONS_MAX; -EDQUOT */
+#define WT_SHARD_HANDLES_MAX     (1u << 18) /* of all sessions, on each shard; -ENFILE */
+#define WT_GROUPS_MAX            256u       /* supplementary groups of a client; -E2BIG */
+#define WT_SOCKET_PATH_BYTES_MAX 107u       /* what sockaddr_un holds; -ENAMETOOLONG */
 
 /* A session. */
 #define WT_HANDLES_MAX          65536u    /* on each shard; -EMFILE */

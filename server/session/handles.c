@@ -31,12 +31,15 @@ static int make_places(struct session_queue *queue)
 {
     if (queue->handle_places == WT_HANDLES_MAX)
         return -EMFILE;
+    if (queue->shard->handle_places + SESSION_HANDLE_CHUNK > WT_SHARD_HANDLES_MAX)
+        return -ENFILE;
     struct session_handle *chunk = calloc(SESSION_HANDLE_CHUNK, sizeof(*chunk));
     if (!chunk)
         return -ENOMEM;
     uint32_t first = queue->handle_places;
     queue->handle_chunks[first / SESSION_HANDLE_CHUNK] = chunk;
     queue->handle_places += SESSION_HANDLE_CHUNK;
+    queue->shard->handle_places += SESSION_HANDLE_CHUNK;
     for (uint32_t i = SESSION_HANDLE_CHUNK; i > 0; i--)
         give_place(queue, first + i - 1);
     return 0;
@@ -133,6 +136,7 @@ void handles_free(struct session_queue *queue)
         free(queue->handle_chunks[i]);
         queue->handle_chunks[i] = NULL;
     }
+    queue->shard->handle_places -= queue->handle_places;
     queue->handle_places = 0;
     queue->handle_free = 0;
 }

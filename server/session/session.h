@@ -147,6 +147,7 @@ struct session_shard {
     uint32_t request_count, requests_made, requests_in_use; /* made: touched so far */
     struct list sessions;                                   /* names shard: all of them */
     uint32_t session_count;
+    uint32_t handle_places;   /* of all sessions here, in chunks; at most WT_SHARD_HANDLES_MAX */
     uint64_t spin_ns;         /* how long a queue stays polled without work; adapts */
     uint64_t now_ns;          /* the clock as asked in this step; 0: not asked */
     uint64_t next_session_id; /* names shard */

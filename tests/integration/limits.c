@@ -5,6 +5,7 @@
  *                                    more, and keeps the sessions for SECONDS
  *   limits memory MOST               the same with arenas of 1 GiB
  *   limits handles PATH              opens PATH until it is refused, closes one, opens it again
+ *   limits all-handles PATH          opens PATH in session after session
  *   limits options                   connects with what is out of bounds
  */
 #include <errno.h>
@@ -60,6 +61,23 @@ static int open_often(const char *path)
     return 0;
 }
 
+/* As many as there are, in as many sessions as it takes. */
+static int open_in_all(const char *path)
+{
+    int count = 0, sessions_used = 0, handle = 0;
+    while (handle != -ENFILE && sessions_used < 9 &&
+           wt_connect(NULL, NULL, &sessions[sessions_used]) == 0) {
+        while ((handle = wt_open(sessions[sessions_used], path, O_RDONLY, 0)) >= 0)
+            count++;
+        sessions_used++;
+    }
+    printf("%d %s in %d sessions\n", count, handle < 0 ? strerrorname_np(-handle) : "0",
+           sessions_used);
+    while (sessions_used)
+        wt_disconnect(sessions[--sessions_used]);
+    return 0;
+}
+
 static void try_options(const char *name, const struct wt_options *options)
 {
     struct wt *session;
@@ -101,8 +119,12 @@ int main(int argc, char **argv)
         return connect_often(atoi(argv[2]), 1 << 30, 0);
     if (strcmp(what, "handles") == 0 && argc > 2)
         return open_often(argv[2]);
+    if (strcmp(what, "all-handles") == 0 && argc > 2)
+        return open_in_all(argv[2]);
     if (strcmp(what, "options") == 0)
         return out_of_bounds();
-    fputs("usage: limits sessions MOST [SECONDS] | memory MOST | handles PATH | options\n", stderr);
+    fputs("usage: limits sessions MOST [SECONDS] | memory MOST | handles PATH | all-handles PATH | "
+          "options\n",
+          stderr);
     return 2;
 }

@@ -18,19 +18,19 @@ refuses volume/too-large 1 "EiB|1152921504606846976|too large" "$WTCLI" mkfs --s
 rm -f "$WORK/small.img" "$WORK/large.img"
 
 # ---- sessions of a user ------------------------------------------------------------------------------
-if ! wtd_start "$image" --shards 1 --user-sessions 3 --socket-mode 666; then
+if ! wtd_start "$image" --shards 1 --user-sessions 9 --socket-mode 666; then
     not_ok user-sessions "$REASON"
     finish
 fi
-"$limits" sessions 9 60 >"$WORK/held" &
+"$limits" sessions 99 60 >"$WORK/held" &
 holder=$!
 for ((i = 0; i < 200; i++)); do
     [[ -s $WORK/held ]] && break
     sleep 0.05
 done
-grep -Eq "^3 EDQUOT: .*user $me has 3 sessions.*--user-sessions" "$WORK/held"
+grep -Eq "^9 EDQUOT: .*user $me has 9 sessions.*--user-sessions" "$WORK/held"
 verdict user-sessions/refused $? "$(<"$WORK/held")"
-refuses user-sessions/wtcli-says-why 1 "user $me has 3 sessions" "$WTCLI" ping
+refuses user-sessions/wtcli-says-why 1 "user $me has 9 sessions" "$WTCLI" ping
 if ((EUID == 0)) && setpriv --reuid=65534 --regid=65534 --clear-groups test -x "$WTCLI"; then
     succeeds user-sessions/others-connect setpriv --reuid=65534 --regid=65534 --clear-groups "$WTCLI" ping
     groups=$(seq -s , 10001 10257)
@@ -49,6 +49,15 @@ succeeds user-sessions/free-again "$WTCLI" ping --reconnect 5
 # ---- a session ---------------------------------------------------------------------------------------
 : | "$WTCLI" put - /file
 is handles/65536 "65536 EMFILE again" "$("$limits" handles /file)"
+if [[ ${LIMITS_LONG:-0} != 0 ]]; then
+    is handles/of-all-sessions "262144 ENFILE in 5 sessions" "$("$limits" all-handles /file)"
+    # The server closes them after the client has gone, some at a time.
+    for ((i = 0; i < 200; i++)); do
+        "$WTCLI" cat /file 2>/dev/null && break
+        sleep 0.05
+    done
+    succeeds handles/free-again "$WTCLI" cat /file
+fi
 is options/out-of-bounds "least 0
 ring-4 EINVAL
 ring-9 EINVAL
