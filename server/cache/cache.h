@@ -60,6 +60,7 @@ struct frame {
     bool mapped;               /* block is recorded as this page's place */
     bool derived;              /* DIRTY: holds bytes of its predecessor */
     bool durable_wanted;       /* DIRTY: somebody needs more than the device's word */
+    bool passing;              /* DIRTY, WRITING: leaves the cache once it is clean */
     uint64_t block;            /* where its data is or goes on the device; 0: nowhere yet */
     struct frame *predecessor; /* DIRTY: the older version whose I/O is in flight */
     struct frame *successor;   /* WRITING: the newer version in the index */

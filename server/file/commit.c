@@ -14,6 +14,11 @@
 static void write_finished(struct file_operation *operation)
 {
     struct file *file = operation->file;
+    if (operation->zeroes) {
+        file->engine->counters.write_errors += operation->error != 0;
+        range_edges_landed(operation);
+        return;
+    }
     if (operation->error) {
         if (operation->told) /* by a sync then */
             file_note_error(file, operation->error);
@@ -74,7 +79,7 @@ static void fail_extenders(struct file *file)
 struct unmap_past_end {
     struct journal_append append;
     struct file *file;
-    unsigned char record[FILE_RECORD_BYTES] __attribute__((aligned(8)));
+    unsigned char record[FILE_STATE_RECORD_BYTES] __attribute__((aligned(8)));
 };
 
 static void file_recovered(struct file *file)
@@ -97,20 +102,21 @@ static void unmapped_past_end(struct journal_append *append)
 }
 
 /* What a failed extender mapped past the recorded size is given back, so that a later, longer file has a
- * hole there. Without memory it stays: the failed write's own bytes, which is allowed. */
+ * hole there; what was allocated there and never written stays allocated. Without memory it stays mapped: the
+ * failed write's own bytes, which is allowed. */
 static bool unmap_past_end(struct file *file)
 {
     uint64_t first = (file_recorded_bytes(file) + CACHE_PAGE_BYTES - 1) >> CACHE_PAGE_SHIFT;
     struct extent extent;
     struct unmap_past_end *unmap;
-    if (!file->data || !extents_find(&file->data->extents, first, &extent) ||
+    if (!file->data || !extents_find_written(&file->data->extents, first, &extent) ||
         file->engine->volume_shard->read_only || !(unmap = calloc(1, sizeof(*unmap))))
         return false;
     unmap->file = file;
     unmap->append.done = unmapped_past_end;
     unmap->append.record = unmap->record;
     unmap->append.record_bytes = (uint32_t)file_encode_unmap(
-        file, unmap->record, sizeof(unmap->record), file_recorded_bytes(file));
+        file, unmap->record, sizeof(unmap->record), file_recorded_bytes(file), UNMAP_WRITTEN_ONLY);
     unmap->append.frees = true;
     file->operations++;
     file->engine->background_records++;
@@ -132,7 +138,7 @@ static void end_failing(struct file *file)
         !list_empty(&file->dirty))
         return;
     unpin_all(file);
-    file_drop_pages(file, 0);
+    file_drop_pages(file, 0, UINT64_MAX);
     file->repairing = true;
     file->submitted_bytes = file_recorded_bytes(file);
     if (!unmap_past_end(file))
@@ -197,6 +203,10 @@ static void frame_landed(struct file *file, struct frame *frame, struct frame_wa
     frame->mapped = true;
     frame->state = FRAME_CLEAN;
     collect_waiters(frame, 0, told);
+    if (!successor && frame->passing && frame->pins == 0) {
+        cache_remove(cache, frame);
+        cache_give(cache, frame);
+    }
     if (!successor)
         return;
     successor->predecessor = NULL;
@@ -206,13 +216,15 @@ static void frame_landed(struct file *file, struct frame *frame, struct frame_wa
 }
 
 /* The frame's write failed. A newer version that holds bytes of it fails too; one written whole goes on, and
- * takes over a block that is not recorded yet. */
+ * takes over a block that is not recorded yet. A block that is recorded as unwritten stays the file's. */
 static void frame_failed(struct file *file, struct frame *frame, int error,
                          struct frame_waiter **told)
 {
     struct file_engine *engine = file->engine;
     struct frame *successor = frame->successor;
-    bool give_block = !frame->mapped;
+    uint64_t block;
+    bool written;
+    bool give_block = !frame->mapped && !file_find_place(file, frame->page, &block, &written);
     unpin_all(file);
     collect_waiters(frame, error, told);
     if (successor && successor->derived) {

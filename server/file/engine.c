@@ -249,15 +249,23 @@ uint64_t file_recorded_bytes(const struct file *file)
     return file->data ? file->data->size_bytes : 0;
 }
 
-/* Where a page is recorded to be, and how many pages from it on are contiguous there. */
-bool file_lookup_block(const struct file *file, uint64_t page, uint64_t *block, uint64_t *run)
+/* The block that is recorded as the page's place, and whether its contents are the page's: an unwritten one
+ * is kept for the page, which reads as zeros. False: there is none. */
+bool file_find_place(const struct file *file, uint64_t page, uint64_t *block, bool *written)
 {
     struct extent extent;
     if (!file->data || !extents_find(&file->data->extents, page, &extent) || extent.logical > page)
         return false;
     *block = extent.physical + (page - extent.logical);
-    *run = extent.blocks - (page - extent.logical);
+    *written = !extent.unwritten;
     return true;
+}
+
+/* Where a page's data is recorded to be. False: it reads as zeros. */
+bool file_find_data(const struct file *file, uint64_t page, uint64_t *block)
+{
+    bool written;
+    return file_find_place(file, page, block, &written) && written;
 }
 
 void file_mark_times(struct file *file)
@@ -272,18 +280,42 @@ void file_blocks_freed(void *context, uint64_t physical, uint64_t blocks)
     space_free(engine->volume_shard->space, physical, blocks);
 }
 
-/* Forgets cached pages from first_page on. The caller has seen to it that none is under I/O. */
-void file_drop_pages(struct file *file, uint64_t first_page)
+static void drop_page(struct file *file, struct frame *frame)
 {
+    assert(frame->state == FRAME_CLEAN && !frame->waiters);
+    frame->pins = 0;
+    cache_remove(file->engine->cache, frame);
+    cache_give(file->engine->cache, frame);
+}
+
+/* Forgets cached pages of [first_page, end_page). The caller has seen to it that none is under I/O. */
+void file_drop_pages(struct file *file, uint64_t first_page, uint64_t end_page)
+{
+    if (end_page - first_page < file->pages.frame_count) {
+        for (uint64_t page = first_page; page < end_page; page++) {
+            struct frame *frame = cache_find(file->engine->cache, &file->pages, page);
+            if (frame)
+                drop_page(file, frame);
+        }
+        return;
+    }
     list_for_each_safe(link, after, &file->pages.frames)
     {
         struct frame *frame = list_entry(link, struct frame, link);
-        if (frame->page < first_page)
-            continue;
-        assert(frame->state == FRAME_CLEAN && !frame->waiters);
-        frame->pins = 0;
-        cache_remove(file->engine->cache, frame);
-        cache_give(file->engine->cache, frame);
+        if (frame->page >= first_page && frame->page < end_page)
+            drop_page(file, frame);
+    }
+}
+
+/* Forgets what of the operation's pages nobody needs: clean, and not kept for somebody who waits. */
+void file_drop_unused(struct file_operation *operation)
+{
+    struct file *file = operation->file;
+    for (uint64_t i = 0; i < operation_pages(operation); i++) {
+        struct frame *frame =
+            cache_find(file->engine->cache, &file->pages, operation_page(operation, i));
+        if (frame && frame->state == FRAME_CLEAN && frame->pins == 0)
+            drop_page(file, frame);
     }
 }
 

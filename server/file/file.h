@@ -1,5 +1,6 @@
 /*
- * file.h - what a file does: read, write (writethrough), truncate, sync. One engine a shard.
+ * file.h - what a file does: read, write (writethrough), truncate, allocate, punch, zero, seek, sync. One
+ * engine a shard.
  *
  * Threads: everything here runs on the shard that owns the engine; nothing is shared.
  *
@@ -10,7 +11,8 @@
  * mapped until done; the engine copies from or to it and never lets a device see it.
  *
  * Order: operations on one file take effect in the order of file_submit where they overlap; they complete
- * in any order. A shape change (truncate, drop) waits for everything before it and holds everything after.
+ * in any order. A shape change (truncate, allocate, punch, zero, drop) waits for everything before it and
+ * holds everything after: nobody sees one half done.
  *
  * Levels: see DESIGN section 3. behind: done when the data is in the cache, its space is allocated and its
  * I/O is queued; through: the device has acknowledged every byte and every record needed; stable: durable.
@@ -32,13 +34,17 @@
 #define FILE_OPERATION_BYTES_MAX WT_REQUEST_BYTES_MAX /* of one read or write */
 #define FILE_PIN_WORDS \
     5 /* bits for 256 pages, one more that an unaligned range touches, and a tail */
-#define FILE_RECORD_BYTES    128
+#define FILE_RECORD_BYTES    512
 #define FILE_CACHE_BYTES_MIN (4ull << 20) /* of one shard: two of the largest requests, and room */
 
 enum file_kind {
     FILE_READ,
     FILE_WRITE,
     FILE_TRUNCATE, /* offset: the new size */
+    FILE_ALLOCATE, /* holes of the range get blocks that read as zeros; -ENOSPC: some of it may have them */
+    FILE_PUNCH,    /* the range reads as zeros, its whole blocks are free; keeps the size */
+    FILE_ZERO,     /* the range reads as zeros, and has blocks */
+    FILE_SEEK,     /* the result: the next place with data (seek_hole: without) from offset on */
     FILE_SYNC,     /* with the journal and times unless datasync */
     FILE_SYNC_ALL, /* every file of this shard; no file, no handle */
     FILE_SET_TIMES,
@@ -61,13 +67,16 @@ struct file_operation {
     void (*done)(struct file_operation *operation);
     void *context;
     enum file_kind kind;
-    enum file_level level; /* FILE_WRITE, FILE_TRUNCATE, FILE_SET_TIMES */
+    enum file_level level; /* of whatever changes something */
     bool append;           /* FILE_WRITE: at the end; result_offset tells where */
-    bool datasync;         /* FILE_SYNC */
+    bool direct;           /* FILE_READ: from the medium; FILE_WRITE: leaves nothing in the cache */
+    bool keep_size;        /* FILE_ALLOCATE, FILE_ZERO: even where the range ends past it */
+    bool seek_hole;
+    bool datasync; /* FILE_SYNC */
     struct file *file;
     struct open_file *handle; /* FILE_READ (read-ahead), FILE_SYNC (errors); may be NULL */
     uint64_t offset;
-    uint32_t length_bytes;
+    uint64_t length_bytes; /* reads and writes: to FILE_OPERATION_BYTES_MAX */
     unsigned char *memory;
     int64_t atime_ns, mtime_ns; /* FILE_SET_TIMES; INT64_MIN leaves one alone */
     /* Results, valid in done. */
@@ -84,6 +93,7 @@ struct file_operation {
     uint64_t first_page, page_count; /* what it touches, the tail page of the old size excluded */
     uint64_t tail_page;
     uint64_t end_bytes; /* writes: where it ends; extenders: the size they need recorded */
+    uint64_t cursor;    /* ranges, seeks: the page from which on it is still to be done */
     uint64_t ticket;    /* order of acceptance; syncs: every write before it is waited for */
     uint64_t pinned[FILE_PIN_WORDS]; /* which of its pages it keeps in the cache while it waits */
     uint32_t pages_pending;          /* frames of it that are not on the medium with their record */
@@ -93,6 +103,9 @@ struct file_operation {
     uint8_t stage, settle_stage;
     uint8_t borrows;
     bool has_tail, extends, told, busy, settled;
+    bool zeroes;    /* its pages are the edges of a range (the tail is the second), to be zeroed */
+    bool recorded;  /* ranges: the journal was asked */
+    bool passed_by; /* direct reads: what the cache had is dropped */
     int error;
     union {
         struct journal_append journal;

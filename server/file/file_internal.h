@@ -33,7 +33,7 @@
  *
  * Failure of an extender: every later extender fails too (its range may start in what was not written), and
  * the file takes nothing new (`failing`) until all are through; then its cached pages are dropped, the blocks
- * mapped past the recorded size are unmapped (`repairing`), and when that record is answered the other three
+ * mapped and written past the recorded size are unmapped (`repairing`), and when that record is answered the other three
  * sizes go back to what is recorded. A struct file that was just made begins in the same state if it has such
  * blocks (file_trim): a crash left them, as a map may be durable before the size that covers it.
  */
@@ -51,6 +51,10 @@
 #define TRANSFER_PIECES_MAX   16u
 #define TRANSFER_RECORD_BYTES 1024u
 #define READ_AHEAD_PAGES      32u
+/* Pages are numbered below this: FILE_SIZE_BYTES_MAX and a page. */
+#define FILE_PAGES_MAX ((FILE_SIZE_BYTES_MAX >> CACHE_PAGE_SHIFT) + 1)
+/* A record of a file's state and one item more. */
+#define FILE_STATE_RECORD_BYTES 128u
 /* Durable writes in flight from which a shared flush costs less than FUA on each. */
 #define FILE_FUA_DEPTH_MAX 12u
 
@@ -170,29 +174,47 @@ static inline uint64_t operation_page(const struct file_operation *operation, ui
 /* engine.c */
 struct file *file_find(struct file_engine *engine, uint64_t ino, uint64_t generation);
 void file_maybe_free(struct file *file);
-bool file_lookup_block(const struct file *file, uint64_t page, uint64_t *block, uint64_t *run);
+bool file_find_place(const struct file *file, uint64_t page, uint64_t *block, bool *written);
+bool file_find_data(const struct file *file, uint64_t page, uint64_t *block);
 uint64_t file_recorded_bytes(const struct file *file);
 void file_mark_times(struct file *file);
 void file_blocks_freed(void *context, uint64_t physical, uint64_t blocks);
-void file_drop_pages(struct file *file, uint64_t first_page);
+void file_drop_pages(struct file *file, uint64_t first_page, uint64_t end_page);
+void file_drop_unused(struct file_operation *operation);
 void file_note_error(struct file *file, int error);
 
-/* read.c, write.c, shape.c, sync.c: attempts. Each finishes the operation, or applies it, or leaves it
+/* read.c, write.c, shape.c, range.c, seek.c, sync.c: attempts. Each finishes the operation, or applies it, or leaves it
  * waiting (in the file's list, perhaps also in the engine's queue). */
 void read_attempt(struct file_operation *operation);
 void write_attempt(struct file_operation *operation);
 void shape_attempt(struct file_operation *operation);
+void range_attempt(struct file_operation *operation);
+void seek_attempt(struct file_operation *operation);
 void sync_attempt(struct file_operation *operation);
+bool file_writes_before(const struct file_operation *operation);
 /* A write is finished: FILE_SYNC_ALL may go on. */
 void sync_all_progress(struct file_engine *engine);
+
+/* write.c: puts the operation's pages into frames and marks them to be sent. 1: they are; 0: it waits, and
+ * is to be attempted again; or a negative errno, and nothing was changed. */
+int write_pages(struct file_operation *operation);
+/* space_wait.c: the shard has no room for `blocks` more. 0: it waits for more, and is attempted again;
+ * -ENOSPC: it was asked for too often. What the others say ends in operation->error. */
+int operation_borrow(struct file_operation *operation, uint64_t blocks);
+/* range.c: its zeros have landed, or not (operation->error). */
+void range_edges_landed(struct file_operation *operation);
+/* shape.c: nothing that came before is unfinished, and nothing is in flight. */
+bool file_drained(const struct file_operation *operation);
+/* Finishes it and lets those go on that waited behind it. */
+void shape_end(struct file_operation *operation, int result);
 
 /* A record with the file's state: this size, the times as they are now. Bytes, or a negative errno. */
 int64_t file_encode_state(struct file *file, void *buffer, size_t capacity_bytes,
                           uint64_t size_bytes);
 void file_add_state(struct file *file, struct record_builder *builder, uint64_t size_bytes);
-/* The same, and nothing is mapped past that size. */
+/* The same, and nothing is mapped past that size; flags: UNMAP_WRITTEN_ONLY. */
 int64_t file_encode_unmap(struct file *file, void *buffer, size_t capacity_bytes,
-                          uint64_t size_bytes);
+                          uint64_t size_bytes, uint32_t flags);
 /* Applies a record of this file that is durable now. A failure (no memory) makes the volume fail: memory
  * would differ from the journal. */
 void file_apply_record(struct file *file, const void *record);

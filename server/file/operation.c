@@ -142,7 +142,16 @@ void waiter_give(struct file_engine *engine, struct frame_waiter *waiter)
 
 static bool is_shape(const struct file_operation *operation)
 {
-    return operation->kind == FILE_TRUNCATE || operation->kind == FILE_DROP;
+    switch (operation->kind) {
+    case FILE_TRUNCATE:
+    case FILE_ALLOCATE:
+    case FILE_PUNCH:
+    case FILE_ZERO:
+    case FILE_DROP:
+        return true;
+    default:
+        return false;
+    }
 }
 
 /* A write past the end also rewrites the page in which the file ends. */
@@ -162,13 +171,16 @@ static uint64_t last_page(const struct file_operation *operation)
 /*
  * Whether `later` must wait for `earlier`, which came first and is not applied yet. Reads only meet writes
  * of the same pages. Two writes that may move the size keep their order, because each computes its range
- * from the size before it. Shape changes and syncs keep their order with everything that changes.
+ * from the size before it. Shape changes and syncs keep their order with everything that changes. A seek
+ * looks at what is recorded, so it comes after all writes before it, and holds nobody.
  */
 static bool conflicts(const struct file_operation *earlier, const struct file_operation *later)
 {
     if (is_shape(earlier) || is_shape(later))
         return true;
-    if (earlier->kind == FILE_READ && later->kind == FILE_READ)
+    if (later->kind == FILE_SEEK)
+        return earlier->kind == FILE_WRITE;
+    if (earlier->kind == FILE_SEEK || (earlier->kind == FILE_READ && later->kind == FILE_READ))
         return false;
     if (later->kind == FILE_SYNC)
         return earlier->kind != FILE_READ && earlier->kind != FILE_SYNC;
@@ -216,6 +228,14 @@ static void attempt(struct file_operation *operation)
     case FILE_DROP:
     case FILE_SET_TIMES:
         shape_attempt(operation);
+        break;
+    case FILE_ALLOCATE:
+    case FILE_PUNCH:
+    case FILE_ZERO:
+        range_attempt(operation);
+        break;
+    case FILE_SEEK:
+        seek_attempt(operation);
         break;
     case FILE_SYNC:
     case FILE_SYNC_ALL:

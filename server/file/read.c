@@ -85,7 +85,12 @@ void read_attempt(struct file_operation *operation)
     operation->page_count =
         length ? ((operation->offset + length - 1) >> CACHE_PAGE_SHIFT) - operation->first_page + 1
                : 0;
-    if (!fill_missing(operation, needed, sequential(operation) ? READ_AHEAD_PAGES : 0)) {
+    if (operation->direct && !operation->passed_by) {
+        operation->passed_by = true; /* once: what it brings in while it waits is from the medium */
+        file_drop_unused(operation);
+    }
+    bool ahead = !operation->direct && sequential(operation);
+    if (!fill_missing(operation, needed, ahead ? READ_AHEAD_PAGES : 0)) {
         operation_wait_for_frames(operation);
         return;
     }
@@ -102,5 +107,9 @@ void read_attempt(struct file_operation *operation)
     if (operation->page_count > operation->missed)
         engine->counters.cache_hits += operation->page_count - operation->missed;
     touch(file);
+    if (operation->direct) {
+        operation_unpin(operation);
+        file_drop_unused(operation);
+    }
     operation_finish(operation, (int64_t)length);
 }

@@ -1,13 +1,10 @@
-/* shape.c - truncate, drop and times; and the records that state a file's size and times. */
+/* shape.c - truncate, drop and times (see range.c for the rest); and the records that state a file's size and times. */
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
 
 #include "server/base/clock.h"
 #include "server/file/file_internal.h"
-
-/* Logical blocks are numbered below this: FILE_SIZE_BYTES_MAX and a page. */
-#define LOGICAL_BLOCKS_MAX ((FILE_SIZE_BYTES_MAX >> CACHE_PAGE_SHIFT) + 1)
 
 void file_add_state(struct file *file, struct record_builder *builder, uint64_t size_bytes)
 {
@@ -31,15 +28,15 @@ int64_t file_encode_state(struct file *file, void *buffer, size_t capacity_bytes
 }
 
 int64_t file_encode_unmap(struct file *file, void *buffer, size_t capacity_bytes,
-                          uint64_t size_bytes)
+                          uint64_t size_bytes, uint32_t flags)
 {
     struct record_builder builder;
     uint64_t first = (size_bytes + CACHE_PAGE_BYTES - 1) >> CACHE_PAGE_SHIFT;
-    struct item_unmap unmap = {.header = {.kind = ITEM_UNMAP},
+    struct item_unmap unmap = {.header = {.kind = ITEM_UNMAP, .count = flags},
                                .ino = file->ino,
                                .generation = file->generation,
                                .logical = first,
-                               .blocks = LOGICAL_BLOCKS_MAX - first};
+                               .blocks = FILE_PAGES_MAX - first};
     record_begin(&builder, buffer, capacity_bytes, partition_number(file->partition));
     file_add_state(file, &builder, size_bytes);
     record_add(&builder, &unmap, sizeof(unmap), NULL, 0);
@@ -60,14 +57,14 @@ void file_apply_record(struct file *file, const void *record)
 
 /* Nothing that came before is unfinished, and nothing is in flight: promise 4. Operations that came later
  * are held up by the waiting list. */
-static bool drained(const struct file_operation *operation)
+bool file_drained(const struct file_operation *operation)
 {
     const struct file *file = operation->file;
     return file->active.next == &operation->file_link && file->transfers == 0 &&
            list_empty(&file->extenders) && list_empty(&file->dirty);
 }
 
-static void end_shape(struct file_operation *operation, int result)
+void shape_end(struct file_operation *operation, int result)
 {
     struct file *file = operation->file;
     file->operations++;
@@ -94,18 +91,18 @@ static void truncated(struct journal_append *append)
     struct file *file = operation->file;
     operation->busy = false;
     if (append->result) {
-        end_shape(operation, append->result);
+        shape_end(operation, append->result);
         return;
     }
     file_apply_record(file, operation->record);
     uint64_t size = operation->offset, within = size % CACHE_PAGE_BYTES;
-    file_drop_pages(file, (size + CACHE_PAGE_BYTES - 1) >> CACHE_PAGE_SHIFT);
+    file_drop_pages(file, (size + CACHE_PAGE_BYTES - 1) >> CACHE_PAGE_SHIFT, UINT64_MAX);
     struct frame *last =
         cache_find(operation->engine->cache, &file->pages, size >> CACHE_PAGE_SHIFT);
     if (within && last)
         memset(last->data + within, 0, CACHE_PAGE_BYTES - within); /* invariant Z */
     file->visible_bytes = file->accepted_bytes = file->submitted_bytes = size;
-    end_shape(operation, 0);
+    shape_end(operation, 0);
 }
 
 /* Shrinks, or leaves the size and frees what lies past it. The record and what it frees take effect
@@ -114,14 +111,14 @@ static void truncate(struct file_operation *operation)
 {
     struct file *file = operation->file;
     if (operation->engine->volume_shard->read_only) {
-        end_shape(operation, -EROFS);
+        shape_end(operation, -EROFS);
         return;
     }
     file->mtime_ns = clock_realtime_ns();
     operation->engine->counters.truncates++;
     append_own_record(
         operation,
-        file_encode_unmap(file, operation->record, sizeof(operation->record), operation->offset),
+        file_encode_unmap(file, operation->record, sizeof(operation->record), operation->offset, 0),
         true, truncated);
 }
 
@@ -129,7 +126,7 @@ static void confirmed(struct journal_append *append)
 {
     struct file_operation *operation = list_entry(append, struct file_operation, journal);
     operation->busy = false;
-    end_shape(operation, append->result);
+    shape_end(operation, append->result);
 }
 
 /* Nothing is recorded of the file and nothing is to change. But a record of it whose write failed may be on
@@ -144,13 +141,13 @@ static void confirm_empty(struct file_operation *operation)
 static void drop(struct file_operation *operation)
 {
     struct file *file = operation->file;
-    file_drop_pages(file, 0);
+    file_drop_pages(file, 0, UINT64_MAX);
     if (file->data)
         partition_drop(file->partition, file->data, file_blocks_freed, operation->engine);
     file->data = NULL;
     file->gone = true;
     list_remove(&file->times_link);
-    end_shape(operation, 0);
+    shape_end(operation, 0);
 }
 
 static void times_recorded(struct journal_append *append)
@@ -159,14 +156,14 @@ static void times_recorded(struct journal_append *append)
     operation->busy = false;
     if (append->result == 0)
         file_apply_record(operation->file, operation->record);
-    end_shape(operation, append->result);
+    shape_end(operation, append->result);
 }
 
 static void set_times(struct file_operation *operation)
 {
     struct file *file = operation->file;
     if (operation->engine->volume_shard->read_only) {
-        end_shape(operation, -EROFS);
+        shape_end(operation, -EROFS);
         return;
     }
     if (operation->atime_ns != INT64_MIN)
@@ -188,12 +185,12 @@ void shape_attempt(struct file_operation *operation)
         set_times(operation);
         return;
     }
-    if (!drained(operation))
+    if (!file_drained(operation))
         return;
     if (operation->kind == FILE_DROP) {
         drop(operation);
     } else if (operation->offset > FILE_SIZE_BYTES_MAX) {
-        end_shape(operation, -EFBIG);
+        shape_end(operation, -EFBIG);
     } else if (operation->offset > file->accepted_bytes) {
         operation->length_bytes = 0;
         operation->level = FILE_STABLE;

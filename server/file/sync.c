@@ -10,15 +10,12 @@
 
 enum sync_stage { SYNC_DRAIN, SYNC_FLUSHED, SYNC_RECORDED };
 
-static bool writes_before(const struct list *active, const struct file_operation *sync,
-                          bool of_file)
+/* Whether a write or shape change that was submitted before it is not finished. */
+bool file_writes_before(const struct file_operation *operation)
 {
-    if (list_empty(active))
-        return false;
-    const struct file_operation *oldest =
-        of_file ? list_entry(active->next, struct file_operation, file_link)
-                : list_entry(active->next, struct file_operation, active_link);
-    return oldest->ticket < sync->ticket;
+    const struct list *active = &operation->file->active;
+    return !list_empty(active) &&
+           list_entry(active->next, struct file_operation, file_link)->ticket < operation->ticket;
 }
 
 static void go_on(struct file_operation *operation)
@@ -98,7 +95,7 @@ static void record_file(struct file_operation *operation)
 static void sync_file(struct file_operation *operation)
 {
     struct file *file = operation->file;
-    if (writes_before(&file->active, operation, true))
+    if (file_writes_before(operation))
         return;
     if (operation->settle_stage == SYNC_DRAIN) {
         operation->settle_stage = SYNC_FLUSHED;
@@ -121,7 +118,7 @@ static void sync_file(struct file_operation *operation)
 struct times_record {
     struct journal_append append;
     struct file *file;
-    unsigned char record[FILE_RECORD_BYTES] __attribute__((aligned(8)));
+    unsigned char record[FILE_STATE_RECORD_BYTES] __attribute__((aligned(8)));
 };
 
 static void times_recorded(struct journal_append *append)
@@ -172,7 +169,10 @@ static void all_flushed_files(struct file_engine *engine)
 static void sync_all(struct file_operation *operation)
 {
     struct file_engine *engine = operation->engine;
-    if (operation->busy || writes_before(&engine->active, operation, false))
+    const struct list *active = &engine->active;
+    if (operation->busy ||
+        (!list_empty(active) &&
+         list_entry(active->next, struct file_operation, active_link)->ticket < operation->ticket))
         return;
     if (operation->settle_stage == SYNC_DRAIN) {
         operation->settle_stage = SYNC_FLUSHED;

@@ -171,8 +171,8 @@ static bool fill_add(struct transfer *transfer, uint64_t page)
 {
     struct file *file = transfer->file;
     struct cache *cache = file->engine->cache;
-    uint64_t block, run;
-    if (!file_lookup_block(file, page, &block, &run) || !cache_reserve(cache, 1))
+    uint64_t block;
+    if (!file_find_data(file, page, &block) || !cache_reserve(cache, 1))
         return false;
     struct frame *frame = cache_take(cache);
     frame->block = block;
@@ -236,7 +236,7 @@ bool fill_missing(struct file_operation *operation,
 {
     struct file *file = operation->file;
     struct file_engine *engine = operation->engine;
-    uint64_t index = 0, block, run;
+    uint64_t index = 0, block;
     bool pinned = false;
     while (index < operation_pages(operation)) {
         uint64_t page = operation_page(operation, index);
@@ -246,7 +246,7 @@ bool fill_missing(struct file_operation *operation,
                 return false;
             operation->fills_pending++;
         }
-        if (frame || !needed(operation, page) || !file_lookup_block(file, page, &block, &run)) {
+        if (frame || !needed(operation, page) || !file_find_data(file, page, &block)) {
             index++;
             continue;
         }

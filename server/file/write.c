@@ -7,16 +7,14 @@
 #include "server/base/copy.h"
 #include "server/file/file_internal.h"
 
-#define BORROWS_MAX 64u /* of one write, before it is told that there is no space */
-
-/* Which bytes of a page a write replaces; none of its tail page. */
+/* Which bytes of a page a write replaces; none of its tail page. The tail of a range is its second edge. */
 static void page_range(const struct file_operation *operation, uint64_t page, uint64_t *from,
                        uint64_t *to)
 {
     uint64_t start = page << CACHE_PAGE_SHIFT;
     uint64_t end = operation->offset + operation->length_bytes;
     *from = *to = 0;
-    if (operation->has_tail && page == operation->tail_page)
+    if (operation->has_tail && page == operation->tail_page && !operation->zeroes)
         return;
     *from = operation->offset > start ? operation->offset - start : 0;
     *to = end - start < CACHE_PAGE_BYTES ? end - start : CACHE_PAGE_BYTES;
@@ -59,10 +57,10 @@ static int compute_range(struct file_operation *operation)
     operation->has_tail = false;
     if (operation->end_bytes > file->accepted_bytes &&
         file->accepted_bytes % CACHE_PAGE_BYTES != 0) {
-        uint64_t tail = file->accepted_bytes >> CACHE_PAGE_SHIFT, block, run;
+        uint64_t tail = file->accepted_bytes >> CACHE_PAGE_SHIFT, block;
         bool inside = operation->page_count > 0 && tail >= operation->first_page;
         operation->tail_page = tail;
-        operation->has_tail = !inside && (file_lookup_block(file, tail, &block, &run) ||
+        operation->has_tail = !inside && (file_find_data(file, tail, &block) ||
                                           cache_find(operation->engine->cache, &file->pages, tail));
     }
     return 0;
@@ -95,73 +93,24 @@ static bool reserve(struct file_operation *operation)
     return cache_reserve(engine->cache, wanted);
 }
 
+/* *mapped: recorded with data in it. An unwritten block is a place too; the record that comes after the data
+ * converts it. */
 static bool has_place(const struct file_operation *operation, uint64_t page, uint64_t *block,
                       bool *mapped)
 {
-    uint64_t run;
     struct frame *frame = cache_find(operation->engine->cache, &operation->file->pages, page);
-    if (frame) {
-        *block = frame->block;
-        *mapped = frame->mapped;
-        return true;
-    }
-    *mapped = file_lookup_block(operation->file, page, block, &run);
-    return *mapped;
-}
-
-static void space_settled(struct journal_append *append)
-{
-    struct file_operation *operation = list_entry(append, struct file_operation, journal);
-    operation->busy = false;
-    file_retry(operation->file);
-}
-
-/* No group to be had. Frees that are on their way count as space: once, everything that was recorded before
- * is waited for; then it is told. */
-static void space_refused(struct file_operation *operation)
-{
-    if (operation->settled) {
-        operation->error = -ENOSPC;
-        operation->busy = false;
-        file_retry(operation->file);
-        return;
-    }
-    operation->settled = true;
-    operation->journal = (struct journal_append){.done = space_settled};
-    journal_barrier(operation->engine->volume_shard, &operation->journal);
-}
-
-static void space_borrowed(struct space_borrow *borrow)
-{
-    struct file_operation *operation = list_entry(borrow, struct file_operation, borrow);
-    if (borrow->result) {
-        space_refused(operation);
-        return;
-    }
-    operation->busy = false;
-    file_retry(operation->file);
-}
-
-static void borrow_space(struct file_operation *operation, uint64_t blocks)
-{
-    if (operation->borrows++ >= BORROWS_MAX) {
-        operation->error = -ENOSPC;
-        operation_unpin(operation);
-        operation_finish(operation, -ENOSPC);
-        return;
-    }
-    operation_pin_present(operation);
-    operation->busy = true;
-    operation->engine->counters.borrows++;
-    operation->borrow = (struct space_borrow){.done = space_borrowed, .blocks_wanted = blocks};
-    space_borrow(operation->engine->volume_shard->space, &operation->borrow);
+    if (!frame)
+        return file_find_place(operation->file, page, block, mapped);
+    *block = frame->block;
+    *mapped = frame->mapped;
+    return true;
 }
 
 /* A place for every page that has none. The mapping record is the allocation: until then these blocks are
- * known only to the frames. 1: placed; 0: the operation waits or is finished. */
+ * known only to the frames. 1: placed; 0: the operation waits; or a negative errno. */
 static int place_pages(struct file_operation *operation, struct space_piece *pieces)
 {
-    uint64_t unplaced = 0, goal = 0, block, run;
+    uint64_t unplaced = 0, goal = 0, block;
     bool mapped;
     for (uint64_t i = 0; i < operation->page_count; i++)
         unplaced += !has_place(operation, operation->first_page + i, &block, &mapped);
@@ -170,16 +119,12 @@ static int place_pages(struct file_operation *operation, struct space_piece *pie
     if (operation->first_page > 0 &&
         has_place(operation, operation->first_page - 1, &block, &mapped))
         goal = block + 1;
-    else if (operation->file->data && operation->file->data->extents.extent_count > 0 &&
-             file_lookup_block(operation->file, 0, &block, &run))
+    else if (file_find_place(operation->file, 0, &block, &mapped))
         goal = block + operation->first_page;
     unsigned count;
     int error = space_allocate(operation->engine->volume_shard->space, goal, unplaced, pieces,
                                SPACE_PIECES_MAX, &count);
-    if (error == 0)
-        return 1;
-    borrow_space(operation, unplaced);
-    return 0;
+    return error ? operation_borrow(operation, unplaced) : 1;
 }
 
 /* The frame the write goes into: the one in the index where its data may change, else a new version. */
@@ -218,7 +163,7 @@ static void apply_page(struct file_operation *operation, uint64_t page, struct s
 {
     struct file *file = operation->file;
     uint64_t from, to, block = 0;
-    bool mapped;
+    bool mapped = false;
     if (!has_place(operation, page, &block, &mapped)) {
         block = (*piece)->physical++;
         if (--(*piece)->blocks == 0)
@@ -226,31 +171,57 @@ static void apply_page(struct file_operation *operation, uint64_t page, struct s
     }
     struct frame *frame = frame_for_write(operation, page, block, mapped);
     page_range(operation, page, &from, &to);
-    if (to > from) {
+    if (operation->zeroes) {
+        memset(frame->data + from, 0, to - from);
+    } else if (to > from) {
         uint64_t position = (page << CACHE_PAGE_SHIFT) + from - operation->offset;
         copy_bytes(frame->data + from, operation->memory + position, to - from);
     }
     if (frame->state != FRAME_DIRTY) {
         frame->state = FRAME_DIRTY;
+        frame->passing = operation->direct;
         list_add_tail(&file->dirty, &frame->dirty_link);
     }
+    frame->passing &= operation->direct; /* somebody else's page too: stays */
     frame->durable_wanted |= operation->level == FILE_STABLE || operation->extends || !mapped;
     bool added = operation_add_waiter(operation, frame);
     assert(added); /* reserved */
     (void)added;
 }
 
-/* From here on nothing stops the write but an error of the device. */
-static void apply(struct file_operation *operation, struct space_piece *pieces)
+int write_pages(struct file_operation *operation)
+{
+    struct space_piece pieces[SPACE_PIECES_MAX + 1], *piece = pieces;
+    pieces[0] = (struct space_piece){0}; /* stays so when every page has its place */
+    bool enough = fill_missing(operation, needed, 0);
+    if (operation->fills_pending && enough) {
+        operation_pin_present(operation);
+        return 0;
+    }
+    if (!enough || !reserve(operation)) {
+        operation_wait_for_frames(operation);
+        return 0;
+    }
+    int placed = place_pages(operation, pieces);
+    if (placed <= 0)
+        return placed;
+    /* From here on nothing stops the write but an error of the device. */
+    operation_unpin(operation);
+    list_remove(&operation->queue_link);
+    for (uint64_t i = 0; i < operation_pages(operation); i++)
+        apply_page(operation, operation_page(operation, i), &piece);
+    operation->pages_pending = operation->pages_undurable = (uint32_t)operation_pages(operation);
+    if (operation->pages_pending > 0)
+        file_mark_dirty(operation->file);
+    return 1;
+}
+
+/* It is in frames: those behind it may go on. */
+static void accept(struct file_operation *operation)
 {
     struct file *file = operation->file;
-    operation_unpin(operation);
-    for (uint64_t i = 0; i < operation_pages(operation); i++)
-        apply_page(operation, operation_page(operation, i), &pieces);
-    operation->pages_pending = operation->pages_undurable = (uint32_t)operation_pages(operation);
     operation->stage = STAGE_APPLIED;
     list_remove(&operation->link);
-    list_remove(&operation->queue_link);
     if (operation->extends) {
         list_add_tail(&file->extenders, &operation->extender_link);
         if (file->accepted_bytes < operation->end_bytes)
@@ -261,40 +232,31 @@ static void apply(struct file_operation *operation, struct space_piece *pieces)
     operation->result_offset = operation->offset;
     operation->engine->counters.writes++;
     operation->engine->counters.write_bytes += operation->length_bytes;
-    if (operation_pages(operation) > 0)
-        file_mark_dirty(file);
 }
 
 void write_attempt(struct file_operation *operation)
 {
     struct file *file = operation->file;
-    struct space_piece pieces[SPACE_PIECES_MAX + 1];
-    pieces[0] = (struct space_piece){0}; /* stays so when every page has its place */
-    int error = operation->error;
-    if (!error && operation->engine->volume_shard->read_only)
-        error = -EROFS;
-    if (!error)
-        error = compute_range(operation);
-    if (error || (operation->kind == FILE_WRITE && operation->length_bytes == 0)) {
-        operation_finish(operation, error);
+    int result = operation->error;
+    if (!result && operation->engine->volume_shard->read_only)
+        result = -EROFS;
+    if (!result)
+        result = compute_range(operation);
+    bool nothing = operation->kind == FILE_WRITE && operation->length_bytes == 0;
+    if (!result && !nothing) {
+        result = write_pages(operation);
+        if (result == 0)
+            return;
+    }
+    if (result <= 0) {
+        operation_finish(operation, result);
         return;
     }
-    bool enough = fill_missing(operation, needed, 0);
-    if (operation->fills_pending && enough) {
-        operation_pin_present(operation);
-        return;
-    }
-    if (!enough || !reserve(operation)) {
-        operation_wait_for_frames(operation);
-        return;
-    }
-    if (!place_pages(operation, pieces))
-        return;
-    apply(operation, pieces);
+    accept(operation);
     if (operation->level == FILE_BEHIND && operation->kind == FILE_WRITE) {
         if (file->visible_bytes < operation->end_bytes)
             file->visible_bytes = operation->end_bytes;
-        operation_tell(operation, operation->length_bytes);
+        operation_tell(operation, (int64_t)operation->length_bytes);
     }
     if (operation->pages_pending == 0)
         extenders_advance(file);

@@ -1,7 +1,7 @@
 /*
  * request.c - one request: checked on its private copy, then handed to those who serve it.
  *
- * Data requests (READ, WRITE, TRUNCATE, SYNC of a file) become file operations here. What concerns names,
+ * Data requests (READ, WRITE, TRUNCATE, ALLOCATE, SEEK, SYNC of a file) become file operations here. What concerns names,
  * directories or the whole volume goes to session_name_request. Everything a client can get wrong ends in a
  * completion with an errno; nothing here asserts what a client says.
  */
@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "server/session/queue.h"
 
@@ -23,10 +24,11 @@
 #define TAKES_DIRECTORY 128u
 #define TAKES_PATH      (TAKES_RANGE | TAKES_LEVEL | TAKES_DIRECTORY)
 #define TAKES_PATHS     (TAKES_PATH | TAKES_RANGE2)
-#define IS_SERVED       64u /* known, and there in this version */
+#define IS_SERVED       64u  /* known, and there in this version */
+#define TAKES_MODE      256u /* length is no length */
 
 static const struct {
-    uint8_t takes;
+    uint16_t takes;
     uint8_t flags;
 } rules[WT_OP_COUNT] = {
     [WT_OP_NOP] = {IS_SERVED, 0},
@@ -55,6 +57,10 @@ static const struct {
     [WT_OP_UTIMENS] = {IS_SERVED | TAKES_PATHS, WT_REQUEST_NOFOLLOW | WT_REQUEST_OBJECT},
     [WT_OP_READDIR] = {IS_SERVED | TAKES_HANDLE | TAKES_OFFSET | TAKES_RANGE2, 0},
     [WT_OP_STATS] = {IS_SERVED | TAKES_RANGE2, 0},
+    [WT_OP_ALLOCATE] = {IS_SERVED | TAKES_HANDLE | TAKES_LEVEL | TAKES_OFFSET | TAKES_ARGUMENT |
+                            TAKES_MODE,
+                        0},
+    [WT_OP_SEEK] = {IS_SERVED | TAKES_HANDLE | TAKES_OFFSET | TAKES_ARGUMENT, 0},
 };
 
 unsigned char *session_arena(const struct session_queue *queue, uint32_t offset, uint32_t length)
@@ -89,15 +95,14 @@ static bool object_fits(const struct wt_request *wire)
 static bool unused_are_zero(const struct wt_request *wire, unsigned takes)
 {
     return (takes & TAKES_OFFSET || !wire->offset) && (takes & TAKES_ARGUMENT || !wire->argument) &&
-           (takes & TAKES_RANGE || !(wire->arena_offset | wire->length)) &&
+           (takes & TAKES_RANGE || !wire->arena_offset) &&
+           (takes & (TAKES_RANGE | TAKES_MODE) || !wire->length) &&
            (takes & TAKES_RANGE2 || !(wire->arena_offset2 | wire->length2));
 }
 
 /* What can be said without looking at what the request names. */
 static int check_form(const struct session_queue *queue, const struct wt_request *wire)
 {
-    if (wire->opcode == WT_OP_ALLOCATE || wire->opcode == WT_OP_SEEK)
-        return -EOPNOTSUPP;
     if (wire->opcode >= WT_OP_COUNT)
         return -EINVAL;
     unsigned takes = rules[wire->opcode].takes;
@@ -105,7 +110,8 @@ static int check_form(const struct session_queue *queue, const struct wt_request
         !level_fits(wire, takes) || !handle_fits(wire, takes) || !unused_are_zero(wire, takes) ||
         !object_fits(wire))
         return -EINVAL;
-    if (!session_arena(queue, wire->arena_offset, wire->length) ||
+    uint32_t length = takes & TAKES_MODE ? 0 : wire->length;
+    if (!session_arena(queue, wire->arena_offset, length) ||
         !session_arena(queue, wire->arena_offset2, wire->length2))
         return -EINVAL;
     return 0;
@@ -113,7 +119,7 @@ static int check_form(const struct session_queue *queue, const struct wt_request
 
 static int check_data(const struct wt_request *wire)
 {
-    if (wire->flags & (WT_REQUEST_ATOMIC | WT_REQUEST_DIRECT))
+    if (wire->flags & WT_REQUEST_ATOMIC)
         return -EOPNOTSUPP;
     if (wire->length > WT_REQUEST_BYTES_MAX || wire->offset > (uint64_t)INT64_MAX - wire->length)
         return -EINVAL;
@@ -147,6 +153,41 @@ static int check_truncate(const struct session_handle *handle, const struct wt_r
     return wire->offset > FILE_SIZE_BYTES_MAX ? -EFBIG : 0;
 }
 
+/* In the order in which fallocate(2) looks. */
+static int check_allocate(const struct session_handle *handle, const struct wt_request *wire)
+{
+    uint64_t bytes = wire->argument;
+    if (wire->offset > INT64_MAX || bytes == 0 || bytes > INT64_MAX)
+        return -EINVAL;
+    switch (wire->length) {
+    case 0:
+    case FALLOC_FL_KEEP_SIZE:
+    case FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE:
+    case FALLOC_FL_ZERO_RANGE:
+    case FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE:
+        break;
+    default:
+        return -EOPNOTSUPP;
+    }
+    if (handle->directory || handle->access == O_RDONLY)
+        return -EBADF;
+    return wire->offset + bytes > FILE_SIZE_BYTES_MAX ? -EFBIG : 0;
+}
+
+static enum file_kind allocate_kind(uint32_t mode)
+{
+    if (mode & FALLOC_FL_PUNCH_HOLE)
+        return FILE_PUNCH;
+    return mode & FALLOC_FL_ZERO_RANGE ? FILE_ZERO : FILE_ALLOCATE;
+}
+
+static int check_seek(const struct session_handle *handle, const struct wt_request *wire)
+{
+    if (wire->argument != SEEK_DATA && wire->argument != SEEK_HOLE)
+        return -EINVAL;
+    return handle->directory ? -EISDIR : 0;
+}
+
 static void operation_done(struct file_operation *operation)
 {
     session_complete(operation->context, operation->result,
@@ -164,12 +205,15 @@ static void submit(struct session_request *request, struct session_handle *handl
     operation->context = request;
     operation->kind = kind;
     operation->level = (enum file_level)wire->level;
+    operation->direct = wire->flags & WT_REQUEST_DIRECT;
+    operation->keep_size = wire->opcode == WT_OP_ALLOCATE && wire->length & FALLOC_FL_KEEP_SIZE;
+    operation->seek_hole = kind == FILE_SEEK && wire->argument == SEEK_HOLE;
     operation->append = kind == FILE_WRITE && (handle->append || wire->flags & WT_REQUEST_APPEND);
     operation->datasync = wire->flags & WT_REQUEST_DATASYNC;
     operation->file = handle->file.file;
     operation->handle = &handle->file;
     operation->offset = wire->offset;
-    operation->length_bytes = wire->length;
+    operation->length_bytes = wire->opcode == WT_OP_ALLOCATE ? wire->argument : wire->length;
     operation->memory = request->queue->session->arena + wire->arena_offset;
     file_submit(operation);
 }
@@ -216,6 +260,11 @@ static bool serve_handle(struct session_request *request, struct session_handle 
         return serve_data(request, handle, check_write(handle, wire), FILE_WRITE);
     case WT_OP_TRUNCATE:
         return serve_data(request, handle, check_truncate(handle, wire), FILE_TRUNCATE);
+    case WT_OP_ALLOCATE:
+        return serve_data(request, handle, check_allocate(handle, wire),
+                          allocate_kind(wire->length));
+    case WT_OP_SEEK:
+        return serve_data(request, handle, check_seek(handle, wire), FILE_SEEK);
     case WT_OP_SYNC:
         return handle->directory ? serve_name(request, handle)
                                  : serve_data(request, handle, 0, FILE_SYNC);

@@ -317,6 +317,7 @@ static void submit_write(struct engine_file *file, struct engine_job *job, enum 
     struct file_operation *operation = begin_file(file, job, FILE_WRITE);
     operation->level = level;
     operation->append = append;
+    operation->direct = file->direct;
     operation->offset = offset;
     operation->memory = (unsigned char *)(uintptr_t)bytes;
     operation->length_bytes = length_bytes;
@@ -339,6 +340,7 @@ void engine_start_read(struct engine_file *file, struct engine_job *job, uint64_
                        void *bytes, uint32_t length_bytes)
 {
     struct file_operation *operation = begin_file(file, job, FILE_READ);
+    operation->direct = file->direct;
     operation->offset = offset;
     operation->memory = bytes;
     operation->length_bytes = length_bytes;
@@ -350,6 +352,26 @@ void engine_start_truncate(struct engine_file *file, struct engine_job *job, uin
     struct file_operation *operation = begin_file(file, job, FILE_TRUNCATE);
     operation->level = FILE_THROUGH;
     operation->offset = size_bytes;
+    file_submit(operation);
+}
+
+void engine_start_range(struct engine_file *file, struct engine_job *job, enum file_kind kind,
+                        enum file_level level, bool keep_size, uint64_t offset,
+                        uint64_t length_bytes)
+{
+    struct file_operation *operation = begin_file(file, job, kind);
+    operation->level = level;
+    operation->keep_size = keep_size;
+    operation->offset = offset;
+    operation->length_bytes = length_bytes;
+    file_submit(operation);
+}
+
+void engine_start_seek(struct engine_file *file, struct engine_job *job, bool hole, uint64_t offset)
+{
+    struct file_operation *operation = begin_file(file, job, FILE_SEEK);
+    operation->seek_hole = hole;
+    operation->offset = offset;
     file_submit(operation);
 }
 
@@ -408,6 +430,21 @@ int64_t engine_read(struct engine_file *file, uint64_t offset, void *bytes, uint
 {
     struct engine_job job = {0};
     engine_start_read(file, &job, offset, bytes, length_bytes);
+    return wait_for(&job);
+}
+
+int64_t engine_range(struct engine_file *file, enum file_kind kind, bool keep_size, uint64_t offset,
+                     uint64_t length_bytes)
+{
+    struct engine_job job = {0};
+    engine_start_range(file, &job, kind, FILE_STABLE, keep_size, offset, length_bytes);
+    return wait_for(&job);
+}
+
+int64_t engine_seek(struct engine_file *file, bool hole, uint64_t offset)
+{
+    struct engine_job job = {0};
+    engine_start_seek(file, &job, hole, offset);
     return wait_for(&job);
 }
 

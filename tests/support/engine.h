@@ -43,6 +43,7 @@ struct engine_file {
     struct file *file;
     struct open_file handle;
     uint64_t ino, generation;
+    bool direct; /* how its reads and writes go */
 };
 
 struct engine_job {
@@ -95,6 +96,12 @@ void engine_start_append(struct engine_file *file, struct engine_job *job, enum 
 void engine_start_read(struct engine_file *file, struct engine_job *job, uint64_t offset,
                        void *bytes, uint32_t length_bytes);
 void engine_start_truncate(struct engine_file *file, struct engine_job *job, uint64_t size_bytes);
+/* kind: FILE_ALLOCATE, FILE_PUNCH, FILE_ZERO. */
+void engine_start_range(struct engine_file *file, struct engine_job *job, enum file_kind kind,
+                        enum file_level level, bool keep_size, uint64_t offset,
+                        uint64_t length_bytes);
+void engine_start_seek(struct engine_file *file, struct engine_job *job, bool hole,
+                       uint64_t offset);
 void engine_start_sync(struct engine_file *file, struct engine_job *job, bool datasync);
 void engine_start_drop(struct engine_file *file, struct engine_job *job);
 void engine_start_times(struct engine_file *file, struct engine_job *job, int64_t atime_ns,
@@ -108,6 +115,10 @@ int64_t engine_append(struct engine_file *file, enum file_level level, const voi
                       uint32_t length_bytes);
 int64_t engine_read(struct engine_file *file, uint64_t offset, void *bytes, uint32_t length_bytes);
 int64_t engine_truncate(struct engine_file *file, uint64_t size_bytes);
+/* At level stable. */
+int64_t engine_range(struct engine_file *file, enum file_kind kind, bool keep_size, uint64_t offset,
+                     uint64_t length_bytes);
+int64_t engine_seek(struct engine_file *file, bool hole, uint64_t offset);
 int64_t engine_sync(struct engine_file *file);
 int64_t engine_sync_all(struct engine *engine);
 /* Drops it, releases it, and is done when the engine is. */
