@@ -107,6 +107,11 @@ void names_add_lost_name(struct record_builder *builder, struct names_change *ch
 
 /* ---- checks in common -------------------------------------------------------------------------- */
 
+int names_missing(const struct names_place *place)
+{
+    return place->name_bytes > NAMES_NAME_BYTES_MAX ? -ENAMETOOLONG : -ENOENT;
+}
+
 int names_may_create(const struct credentials *who, const struct names_place *place)
 {
     if (!place->parent || !S_ISDIR(place->parent->mode) || place->parent->orphan)
@@ -349,10 +354,11 @@ static int check_unlink(const struct credentials *who, const struct names_place 
     if (error)
         return error;
     if (!place->inode)
-        return -ENOENT;
+        return names_missing(place);
     bool is_directory = S_ISDIR(place->inode->mode);
-    if (place->must_be_directory && !is_directory)
-        return -ENOTDIR;
+    /* Not of rmdir: there it is the same as without the slash. */
+    if (place->must_be_directory && !directory)
+        return is_directory ? -EISDIR : -ENOTDIR;
     error = names_may_remove(who, place);
     if (error)
         return error;
