@@ -233,7 +233,7 @@ Test(client_connect, busy_server_is_given_up)
     snprintf(address.sun_path, sizeof(address.sun_path), "%s", other_path());
     for (int i = 0; i < 4; i++) {
         clients[i] = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-        connect(clients[i], (struct sockaddr *)&address, sizeof(address));
+        (void)connect(clients[i], (struct sockaddr *)&address, sizeof(address));
     }
     fails_with(other_path(), -ETIMEDOUT, "takes no connection");
     for (int i = 0; i < 4; i++)
