@@ -473,14 +473,13 @@ static void compare_trees(const struct call *call, const char *one, const char *
 }
 
 /* What wt answers differently on purpose. */
-static bool may_differ(const struct call *call, const char *one, const char *two, int kernel,
-                       int wt)
+static bool may_differ(const struct call *call, const char *one, const char *two, int wt)
 {
     /* libwt looks whether a path is empty before anything else. */
     if (wt == -ENOENT && (one[0] == '\0' || (two[0] == '\0' && call->kind >= RENAME)))
         return true;
-    /* The sysctl protected_hardlinks refuses more than POSIX does; wt has no such thing. */
-    return call->kind == LINK && kernel == -EPERM && wt == 0 && hardlinks_protected;
+    /* wt always refuses what the sysctl protected_hardlinks does. */
+    return call->kind == LINK && wt == -EPERM && !hardlinks_protected;
 }
 
 static struct snapshot fresh[2];
@@ -538,7 +537,7 @@ static void ask_both(const char *directory, const struct call *call, const char 
     asked++;
     bool changed = (kernel >= 0 || wt >= 0) && call->kind != STAT && call->kind != READLINK;
     if (kernel != wt) {
-        if (!may_differ(call, one, two, kernel, wt))
+        if (!may_differ(call, one, two, wt))
             differ(call, one, two, kernel < 0 ? strerrorname_np(-kernel) : "done",
                    wt < 0 ? strerrorname_np(-wt) : "done");
     } else if (changed) {

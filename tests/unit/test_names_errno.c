@@ -120,3 +120,31 @@ Test(names_strip, set_id_bits_go_unless_root_writes)
     tree->who = root_user;
     tree_end(tree);
 }
+
+/* ---- who may link ------------------------------------------------------------------------------- */
+
+Test(names_link, of_a_strangers_file_only_what_one_could_write)
+{
+    struct tree *tree = a_tree();
+    cr_assert_eq(make_node(tree, "/pub", S_IFDIR | 0777, NULL), 0);
+    cr_assert_eq(change_owner(tree, "/f", 1000, 1000), 0);
+    tree->who = bob;
+    static const uint32_t refused[] = {0644, 0662, 04666, 02676};
+    for (unsigned i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+        tree->who = root_user;
+        cr_assert_eq(change_mode(tree, "/f", refused[i]), 0);
+        tree->who = bob;
+        cr_assert_eq(make_link(tree, "/f", "/pub/mine"), -EPERM, "mode %o", refused[i]);
+        cr_assert_eq(make_link(tree, "/f", "/d"), -EEXIST);
+        cr_assert_eq(make_link(tree, "/f", "/refused"), -EPERM, "before the directory's EACCES");
+    }
+    cr_assert_eq(make_link(tree, "/ld", "/pub/mine"), -EPERM, "nor a stranger's symlink");
+    tree->who = alice;
+    cr_assert_eq(make_link(tree, "/f", "/pub/hers"), 0);
+    tree->who = root_user;
+    cr_assert_eq(change_mode(tree, "/f", 0666), 0);
+    tree->who = bob;
+    cr_assert_eq(make_link(tree, "/f", "/pub/his"), 0);
+    tree->who = root_user;
+    tree_end(tree);
+}
