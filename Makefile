@@ -265,7 +265,7 @@ test:
 test-long:
 	@deploy/install-deps build test
 	@$(MAKE) $(SUB) unit-programs integration-programs $(SIM_PROGRAM)
-	@STRESS_SECONDS=60 STRESS_ROUNDS=20 TREE_FILES=100000 LIMITS_LONG=1 SIM_SEEDS=10000 TEST_TIMEOUT=1800 \
+	@STRESS_SECONDS=60 STRESS_ROUNDS=20 TREE_FILES=100000 LIMITS_LONG=1 BAD_INPUT_LONG=1 SIM_SEEDS=10000 TEST_TIMEOUT=1800 \
 	    tests/run --build '$(BUILD)' unit integration sim
 
 test-unit:
