@@ -1,6 +1,7 @@
 #include "tests/sim/actor.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -147,6 +148,11 @@ static void data_range(struct actor *actor, struct action_state *state, uint64_t
     state->request.length = (uint32_t)length;
 }
 
+static uint32_t maybe_direct(struct actor *actor)
+{
+    return random_one_in(&actor->world->random, 5) ? WT_REQUEST_DIRECT : 0;
+}
+
 /* ---- data ---- */
 
 /* Mostly small, in all alignments. */
@@ -200,9 +206,10 @@ static void begin_write(struct actor *actor, struct action_state *state, struct 
     }
     by_handle(state, handle, ACTION_WRITE, WT_OP_WRITE);
     data_range(actor, state, offset, length);
+    state->request.flags = maybe_direct(actor);
     if (appends) {
         state->request.offset = 0;
-        state->request.flags = WT_REQUEST_APPEND;
+        state->request.flags |= WT_REQUEST_APPEND;
     }
     state->request.level = actor_level(actor);
     uint64_t stamp = world_stamp(world);
@@ -217,6 +224,7 @@ static void begin_read(struct actor *actor, struct action_state *state, struct h
 {
     by_handle(state, handle, ACTION_READ, WT_OP_READ);
     data_range(actor, state, pick_offset(actor, handle->file), pick_length(actor, state));
+    state->request.flags = maybe_direct(actor);
     /* What the server does not fill in must not look right. */
     memset(actor_data(actor, state), 0xdd, state->request.length);
     state->live_size = handle->file->live_size;
@@ -235,6 +243,27 @@ static void begin_truncate(struct actor *actor, struct action_state *state, stru
     state->request.offset = size;
     state->request.level = actor_level(actor);
     state->order = file_model_truncate(file, size);
+    state->changes_file = true;
+    actor_submit(actor, state, handle->shard);
+}
+
+static void begin_range(struct actor *actor, struct action_state *state, struct handle *handle)
+{
+    static const uint32_t modes[] = {
+        0, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, FALLOC_FL_ZERO_RANGE,
+        FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE};
+    uint32_t mode = modes[random_below(&actor->world->random, sizeof(modes) / sizeof(modes[0]))];
+    uint64_t offset = pick_offset(actor, handle->file), length = pick_length(actor, state);
+    if (offset > FILE_MODEL_BYTES_MAX - length)
+        offset = FILE_MODEL_BYTES_MAX - length;
+    by_handle(state, handle, ACTION_RANGE, WT_OP_ALLOCATE);
+    state->request.offset = offset;
+    state->request.argument = length;
+    state->request.length = mode;
+    state->request.level = actor_level(actor);
+    bool zeroes = mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE);
+    state->order = file_model_range(handle->file, offset, offset + length, zeroes,
+                                    !(mode & FALLOC_FL_KEEP_SIZE));
     state->changes_file = true;
     actor_submit(actor, state, handle->shard);
 }
@@ -283,13 +312,15 @@ static bool begin_data(struct actor *actor, struct action_state *state)
     if (!handle || handle->file->wild)
         return false;
     unsigned choice = (unsigned)random_below(&actor->world->random, 100);
-    if (choice < 45 && !handle->read_only)
+    if (choice < 42 && !handle->read_only)
         begin_write(actor, state, handle);
-    else if (choice < 70)
+    else if (choice < 65)
         begin_read(actor, state, handle);
-    else if (choice < 80 && !handle->read_only)
+    else if (choice < 72 && !handle->read_only)
         begin_truncate(actor, state, handle);
-    else if (choice < 92)
+    else if (choice < 84 && !handle->read_only)
+        begin_range(actor, state, handle);
+    else if (choice < 93)
         begin_sync(actor, state, handle);
     else
         begin_fstat(actor, state, handle);
@@ -342,6 +373,7 @@ static bool begin_shared(struct actor *actor, struct action_state *state)
     if (choice < 5) {
         by_handle(state, handle, ACTION_SHARED_WRITE, WT_OP_WRITE);
         pick_shared_range(actor, state, model->overlapping);
+        state->request.flags = maybe_direct(actor);
         state->request.level = actor_level(actor);
         uint64_t stamp = world_stamp(world), start = state->request.offset;
         uint64_t end = start + state->request.length;
@@ -352,6 +384,7 @@ static bool begin_shared(struct actor *actor, struct action_state *state)
     } else if (choice < 9) {
         by_handle(state, handle, ACTION_SHARED_READ, WT_OP_READ);
         pick_shared_range(actor, state, true);
+        state->request.flags = maybe_direct(actor);
         memset(actor_data(actor, state), 0xdd, state->request.length);
         actor_submit(actor, state, handle->shard);
     } else {

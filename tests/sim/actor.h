@@ -28,6 +28,7 @@ enum action {
     ACTION_WRITE,
     ACTION_READ,
     ACTION_TRUNCATE,
+    ACTION_RANGE, /* allocate, punch, zero */
     ACTION_SYNC,
     ACTION_FSTAT,
     ACTION_NAMES, /* mkdir, rmdir, unlink, rename, link */

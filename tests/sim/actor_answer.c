@@ -41,6 +41,17 @@ static bool is_exact(const struct actor *actor, const struct file_model *file)
 
 /* ---- data ---- */
 
+/* After a failure the file may end where it did before, and an append that is on its way lands there. */
+static void appends_are_lost(struct actor *actor, struct file_model *file)
+{
+    for (unsigned i = 0; i < ACTOR_SLOTS; i++) {
+        const struct action_state *state = &actor->slots[i];
+        if (state->used && state->file == file && state->action == ACTION_WRITE &&
+            state->request.flags & WT_REQUEST_APPEND)
+            file->wild = true;
+    }
+}
+
 static void change_answered(struct actor *actor, struct action_state *state, int64_t result,
                             int64_t expected)
 {
@@ -48,9 +59,10 @@ static void change_answered(struct actor *actor, struct action_state *state, int
     bool failed = result < 0;
     if (failed) {
         judge_error(actor, state, result);
+        appends_are_lost(actor, file);
     } else {
         /* Of an empty file there is nothing to truncate. */
-        if (state->action == ACTION_WRITE || state->request.offset != 0)
+        if (state->action != ACTION_TRUNCATE || state->request.offset != 0)
             judge_success(actor, state);
         if (result != expected)
             violation(actor, PROPERTY_LIVE, "a write of %lld bytes wrote %lld", (long long)expected,
@@ -401,6 +413,7 @@ static void dispatch(struct actor *actor, struct action_state *state,
         read_answered(actor, state, result);
         break;
     case ACTION_TRUNCATE:
+    case ACTION_RANGE:
         change_answered(actor, state, result, 0);
         break;
     case ACTION_SYNC:

@@ -119,6 +119,19 @@ uint64_t file_model_truncate(struct file_model *file, uint64_t size)
     return add_change(file, true, size, OFFSET_END, size, 0);
 }
 
+/* Of an uncertain file nobody knows where it ends: then only what the range says is taken for zeros. */
+uint64_t file_model_range(struct file_model *file, uint64_t offset, uint64_t end, bool zeroes,
+                          bool grows)
+{
+    bool moves = grows && (file->live_size < end || file->uncertain);
+    uint64_t start = zeroes ? offset : end;
+    if (moves && !file->uncertain && file->live_size < start)
+        start = file->live_size;
+    if (grows && file->live_size < end)
+        file->live_size = end;
+    return add_change(file, false, start, end, moves ? end : 0, 0);
+}
+
 void file_model_done(struct file_model *file, uint64_t order, bool failed, bool recorded,
                      uint64_t tick)
 {

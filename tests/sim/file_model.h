@@ -2,7 +2,7 @@
  * file_model.h - what is known about one file that a single client writes: its bytes and its size now, and
  * what both may be after a crash.
  *
- * Every write and truncate is a change, numbered in the order of submission, which for one client is the
+ * Every write, truncate and range (allocate, punch, zero) is a change, numbered in the order of submission, which for one client is the
  * order in which they take effect. `live` is the content with all changes made. `stable` is the content
  * that no crash may take away; a change that is not stable may survive or not, each sector on its own. A
  * change that becomes stable puts its bytes into `stable` and takes the places of older changes there.
@@ -26,7 +26,7 @@ enum change_status { CHANGE_IN_FLIGHT, CHANGE_DONE, CHANGE_FAILED };
 struct change {
     uint64_t order, done_tick;
     uint64_t stamp;
-    uint64_t value;          /* of a write: its end; of a truncate: the size */
+    uint64_t value;          /* of a write: its end; of a truncate: the size; 0: no size */
     struct stamp_map places; /* where it may still show */
     enum change_status status;
     bool truncate;
@@ -54,6 +54,9 @@ struct file_model *file_model_create(unsigned id);
 /* A change is submitted; returns its order. */
 uint64_t file_model_write(struct file_model *file, uint64_t start, uint64_t end, uint64_t stamp);
 uint64_t file_model_truncate(struct file_model *file, uint64_t size);
+/* [offset, end) becomes zeros if `zeroes`; `grows`: the file reaches to its end then. */
+uint64_t file_model_range(struct file_model *file, uint64_t offset, uint64_t end, bool zeroes,
+                          bool grows);
 void file_model_done(struct file_model *file, uint64_t order, bool failed, bool recorded,
                      uint64_t tick);
 
