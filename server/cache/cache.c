@@ -192,7 +192,7 @@ void cache_give(struct cache *cache, struct frame *frame)
 {
     assert(frame->owner == NULL && frame->pins == 0 && frame->waiters == NULL);
     frame->state = FRAME_FREE;
-    frame->mapped = frame->derived = frame->durable_wanted = frame->passing = false;
+    frame->mapped = frame->fresh = frame->derived = frame->durable_wanted = frame->passing = false;
     frame->block = 0;
     frame->predecessor = frame->successor = NULL;
     list_add_head(&cache->free_list, &frame->link);

@@ -58,6 +58,7 @@ struct frame {
     bool referenced; /* touched since the eviction hand passed */
     /* The file floor's: */
     bool mapped;               /* block is recorded as this page's place */
+    bool fresh;                /* block was allocated for it, and is in no record yet */
     bool derived;              /* DIRTY: holds bytes of its predecessor */
     bool durable_wanted;       /* DIRTY: somebody needs more than the device's word */
     bool passing;              /* DIRTY, WRITING: leaves the cache once it is clean */

@@ -200,6 +200,8 @@ static void frame_landed(struct file *file, struct frame *frame, struct frame_wa
 {
     struct cache *cache = file->engine->cache;
     struct frame *successor = frame->successor;
+    file->fresh_blocks -= frame->fresh;
+    frame->fresh = false;
     frame->mapped = true;
     frame->state = FRAME_CLEAN;
     collect_waiters(frame, 0, told);
@@ -222,9 +224,7 @@ static void frame_failed(struct file *file, struct frame *frame, int error,
 {
     struct file_engine *engine = file->engine;
     struct frame *successor = frame->successor;
-    uint64_t block;
-    bool written;
-    bool give_block = !frame->mapped && !file_find_place(file, frame->page, &block, &written);
+    bool give_block = frame->fresh;
     unpin_all(file);
     collect_waiters(frame, error, told);
     if (successor && successor->derived) {
@@ -234,12 +234,15 @@ static void frame_failed(struct file *file, struct frame *frame, int error,
         cache_give(engine->cache, successor);
     } else if (successor) {
         successor->predecessor = NULL;
+        successor->fresh = frame->fresh;
         give_block = false;
     } else {
         cache_remove(engine->cache, frame);
     }
-    if (give_block)
+    if (give_block) {
+        file->fresh_blocks--;
         file_blocks_freed(engine, frame->block, 1);
+    }
     frame->state = FRAME_CLEAN;
     cache_give(engine->cache, frame);
 }

@@ -234,6 +234,7 @@ void open_file_init(struct open_file *handle, struct file *file)
     handle->file = file;
     handle->error_seen = file->error_unseen ? file->error_number - 1 : file->error_number;
     handle->sequential_end = 0;
+    handle->read = false;
 }
 
 void file_note_error(struct file *file, int error)
@@ -326,7 +327,7 @@ void file_attributes(struct file_engine *engine, uint64_t ino, uint64_t generati
     struct file_data *data =
         partition_find(volume_partition(engine->volume_shard, ino), ino, generation);
     attributes->size_bytes = file ? file->visible_bytes : data ? data->size_bytes : 0;
-    attributes->blocks = data ? data->extents.block_count : 0;
+    attributes->blocks = (data ? data->extents.block_count : 0) + (file ? file->fresh_blocks : 0);
     attributes->atime_ns = file ? file->atime_ns : data ? data->atime_ns : birth_ns;
     attributes->mtime_ns = file ? file->mtime_ns : data ? data->mtime_ns : birth_ns;
 }

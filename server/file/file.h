@@ -61,6 +61,7 @@ struct open_file {
     struct file *file;
     uint32_t error_seen;     /* which of the file's write errors this handle was told of */
     uint64_t sequential_end; /* where the last read ended, for read-ahead */
+    bool read;               /* it has read */
 };
 
 struct file_operation {
@@ -72,7 +73,8 @@ struct file_operation {
     bool direct;           /* FILE_READ: from the medium; FILE_WRITE: leaves nothing in the cache */
     bool keep_size;        /* FILE_ALLOCATE, FILE_ZERO: even where the range ends past it */
     bool seek_hole;
-    bool datasync; /* FILE_SYNC */
+    bool keep_atime; /* FILE_READ */
+    bool datasync;   /* FILE_SYNC */
     struct file *file;
     struct open_file *handle; /* FILE_READ (read-ahead), FILE_SYNC (errors); may be NULL */
     uint64_t offset;
@@ -151,7 +153,7 @@ struct file_attributes {
     uint64_t size_bytes, blocks;
     int64_t atime_ns, mtime_ns;
 };
-/* The visible size, and what is allocated. Works for a file that is not in use too. */
+/* The visible size, and what is allocated, on its way to the journal too. Works for a file that is not in use too. */
 void file_attributes(struct file_engine *engine, uint64_t ino, uint64_t generation,
                      int64_t birth_ns, struct file_attributes *attributes);
 

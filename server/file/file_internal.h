@@ -82,6 +82,7 @@ struct file {
     uint32_t operations;    /* submitted, not finished */
     uint32_t transfers;     /* reads and writes in flight */
     uint64_t visible_bytes, accepted_bytes, submitted_bytes;
+    uint64_t fresh_blocks;   /* of frames: allocated, and not in the map yet */
     struct list waiting;     /* operations in the order they came, not applied */
     struct list extenders;   /* applied, size not recorded; in the order they were applied */
     struct list active;      /* unfinished writes and shape changes, oldest first */

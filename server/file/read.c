@@ -7,7 +7,8 @@
 #include "server/file/file_internal.h"
 
 #define ATIME_INTERVAL_NS (24 * 3600 * 1000000000ll)
-#define ATIME_LOOK_EVERY  256u /* reads between two looks at the clock for the daily update */
+/* Reads of the shard between two looks at the clock for the daily update, beside each handle's first. */
+#define ATIME_LOOK_EVERY 256u
 
 /* Every page of a read that is not a hole is needed: the range was clipped to the visible size. */
 static bool needed(const struct file_operation *operation, uint64_t page)
@@ -33,9 +34,14 @@ static bool waits_for_size(const struct file_operation *operation)
 }
 
 /* relatime: atime moves when it is not newer than mtime, or (looked at now and then) a day old. */
-static void touch(struct file *file)
+static void touch(const struct file_operation *operation)
 {
-    if (file->atime_ns > file->mtime_ns && file->engine->counters.reads % ATIME_LOOK_EVERY != 0)
+    struct file *file = operation->file;
+    struct open_file *handle = operation->handle;
+    bool looks = file->engine->counters.reads % ATIME_LOOK_EVERY == 0 || (handle && !handle->read);
+    if (handle)
+        handle->read = true;
+    if (operation->keep_atime || (file->atime_ns > file->mtime_ns && !looks))
         return;
     int64_t now = clock_realtime_ns();
     if (file->atime_ns <= file->mtime_ns || now - file->atime_ns > ATIME_INTERVAL_NS) {
@@ -106,7 +112,7 @@ void read_attempt(struct file_operation *operation)
     engine->counters.read_bytes += length;
     if (operation->page_count > operation->missed)
         engine->counters.cache_hits += operation->page_count - operation->missed;
-    touch(file);
+    touch(operation);
     if (operation->direct) {
         operation_unpin(operation);
         file_drop_unused(operation);

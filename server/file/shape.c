@@ -133,6 +133,8 @@ static void confirmed(struct journal_append *append)
  * the medium all the same, so a journal that has failed must not answer that the file is empty. */
 static void confirm_empty(struct file_operation *operation)
 {
+    operation->file->mtime_ns = clock_realtime_ns();
+    file_mark_times(operation->file);
     operation->busy = true;
     operation->journal = (struct journal_append){.done = confirmed};
     journal_barrier(operation->engine->volume_shard, &operation->journal);

@@ -163,13 +163,15 @@ static void apply_page(struct file_operation *operation, uint64_t page, struct s
 {
     struct file *file = operation->file;
     uint64_t from, to, block = 0;
-    bool mapped = false;
-    if (!has_place(operation, page, &block, &mapped)) {
+    bool mapped = false, fresh = !has_place(operation, page, &block, &mapped);
+    if (fresh) {
         block = (*piece)->physical++;
         if (--(*piece)->blocks == 0)
             (*piece)++;
     }
     struct frame *frame = frame_for_write(operation, page, block, mapped);
+    frame->fresh |= fresh;
+    file->fresh_blocks += fresh;
     page_range(operation, page, &from, &to);
     if (operation->zeroes) {
         memset(frame->data + from, 0, to - from);

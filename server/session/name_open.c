@@ -142,6 +142,7 @@ static int install(struct name_close *notice)
         .directory = notice->directory,
         .access = notice->flags & O_ACCMODE,
         .append = (notice->flags & O_APPEND) != 0,
+        .keep_atime = (notice->flags & O_NOATIME) != 0,
         .ino = notice->ino,
         .inode_generation = notice->generation,
         .file = {.file = notice->file},

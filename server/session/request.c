@@ -156,7 +156,7 @@ static int check_write(const struct session_handle *handle, const struct wt_requ
     if (handle->directory || handle->access == O_RDONLY)
         return -EBADF;
     int error = check_data(wire);
-    if (error)
+    if (error || wire->length == 0)
         return error;
     bool appends = handle->append || wire->flags & WT_REQUEST_APPEND;
     return !appends && wire->offset + wire->length > FILE_SIZE_BYTES_MAX ? -EFBIG : 0;
@@ -222,6 +222,7 @@ static void submit(struct session_request *request, struct session_handle *handl
     operation->kind = kind;
     operation->level = (enum file_level)wire->level;
     operation->direct = wire->flags & WT_REQUEST_DIRECT;
+    operation->keep_atime = handle->keep_atime;
     operation->keep_size = wire->opcode == WT_OP_ALLOCATE && wire->length & FALLOC_FL_KEEP_SIZE;
     operation->seek_hole = kind == FILE_SEEK && wire->argument == SEEK_HOLE;
     operation->append = kind == FILE_WRITE && (handle->append || wire->flags & WT_REQUEST_APPEND);

@@ -64,7 +64,7 @@ struct session_handle {
     uint32_t next_free;  /* index + 1; 0: the last */
     bool used, directory;
     uint8_t access; /* O_RDONLY, O_WRONLY, O_RDWR */
-    bool append;
+    bool append, keep_atime;
     uint64_t ino, inode_generation;
     uint32_t in_flight; /* requests that use it; a close waits for them */
     bool closing;

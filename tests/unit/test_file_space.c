@@ -173,3 +173,45 @@ Test(file_space, a_refused_record_fails_the_write)
     cr_assert_eq(engine_write(&file, FILE_THROUGH, 0, out, PAGE), PAGE);
     cr_assert_eq(engine_read(&file, 0, in, PAGE), PAGE);
 }
+
+static uint64_t blocks_of_file(void)
+{
+    struct file_attributes attributes;
+    file_attributes(file.shard, file.ino, file.generation, 0, &attributes);
+    return attributes.blocks;
+}
+
+/* Blocks count from when they are taken, whatever becomes of the write. */
+Test(file_space, blocks_are_counted_while_they_are_on_their_way)
+{
+    struct engine_job write = {0}, again = {0};
+    engine_hold(&engine, DEVICE_WRITE);
+    engine_start_write(&file, &write, FILE_BEHIND, 0, out, 4 * PAGE);
+    cr_assert(write.done);
+    cr_assert_eq(blocks_of_file(), 4);
+    engine_send(&engine);
+    engine_start_write(&file, &again, FILE_BEHIND, PAGE, out, 4 * PAGE);
+    cr_assert_eq(blocks_of_file(), 5);
+    sim_release(engine.device);
+    engine_run(&engine);
+    cr_assert_eq(blocks_of_file(), 5);
+    sim_fail_next(engine.device, DEVICE_WRITE, -EIO);
+    cr_assert_eq(engine_write(&file, FILE_THROUGH, 10 * PAGE, out, 2 * PAGE), -EIO);
+    cr_assert_eq(blocks_of_file(), 5);
+}
+
+/* Whole over one whose write fails: the newer one takes the block over. */
+Test(file_space, a_block_taken_over_is_counted_once)
+{
+    struct engine_job first = {0}, second = {0};
+    cr_assert_eq(engine_truncate(&file, 8 * PAGE), 0);
+    sim_fail_next(engine.device, DEVICE_WRITE, -EIO);
+    engine_start_write(&file, &first, FILE_THROUGH, PAGE, out, PAGE);
+    engine_send(&engine);
+    engine_start_write(&file, &second, FILE_THROUGH, PAGE, out, PAGE);
+    cr_assert_eq(blocks_of_file(), 1);
+    engine_run(&engine);
+    cr_assert_eq(first.result, -EIO);
+    cr_assert_eq(second.result, PAGE);
+    cr_assert_eq(blocks_of_file(), 1);
+}
