@@ -2,13 +2,18 @@
 #include "client/cli/cli.h"
 
 #include <errno.h>
+#include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "client/cli/json.h"
-
 #define STATS_BYTES (64u << 10)
+
+static void print_json(struct json_object *object)
+{
+    puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_NOSLASHESCAPE));
+    json_object_put(object);
+}
 
 static double elapsed_us(const struct timespec *from)
 {
@@ -41,7 +46,7 @@ int command_ping(struct cli *cli, int count, char **operands)
         json_object_object_add(object, "socket", json_object_new_string(cli->socket_path));
         json_object_object_add(object, "shards", json_object_new_int64(wt_shards(cli->session)));
         json_object_object_add(object, "round_trip_us", json_object_new_double(round_trip_us));
-        json_print(object);
+        print_json(object);
         return 0;
     }
     print_name(stdout, cli->socket_path);
@@ -79,26 +84,6 @@ static struct json_object *stats_json(char *text)
     return object;
 }
 
-/* The text format of Prometheus. Which of the figures only grow the server does not say: all are untyped. */
-static void print_prometheus(char *text)
-{
-    struct json_object *object = stats_json(text);
-    json_object_object_foreach(object, key, value)
-    {
-        if (json_object_is_type(value, json_type_int))
-            printf("# TYPE wt_%s untyped\nwt_%s %s\n", key, key, json_object_get_string(value));
-    }
-    json_object_put(object);
-}
-
-int look_stats(struct cli *cli, int count, char **operands)
-{
-    (void)count, (void)operands;
-    return given(cli, OPTION_JSON) && given(cli, OPTION_PROMETHEUS)
-               ? say_usage("stats: --json or --prometheus, not both")
-               : 0;
-}
-
 int command_stats(struct cli *cli, int count, char **operands)
 {
     (void)count, (void)operands;
@@ -109,9 +94,7 @@ int command_stats(struct cli *cli, int count, char **operands)
     if (bytes < 0)
         code = say_error("stats", (int)bytes);
     else if (given(cli, OPTION_JSON))
-        json_print(stats_json(text));
-    else if (given(cli, OPTION_PROMETHEUS))
-        print_prometheus(text);
+        print_json(stats_json(text));
     else
         fputs(text, stdout);
     free(text);
@@ -176,7 +159,7 @@ int command_df(struct cli *cli, int count, char **operands)
     if (error != 0)
         return say_error("df", error);
     if (given(cli, OPTION_JSON)) {
-        json_print(space_json(cli, &space));
+        print_json(space_json(cli, &space));
         return 0;
     }
     /* As df(1): of what users may have, rounded up. */
@@ -216,7 +199,7 @@ int server_info(struct cli *cli)
     free(text);
     if (given(cli, OPTION_JSON)) {
         json_object_object_add(object, "stats", stats);
-        json_print(object);
+        print_json(object);
         return 0;
     }
     json_object_object_foreach(object, key, value)

@@ -63,8 +63,11 @@ struct name_job {
 int name_job_create(struct session_request *request, struct name_job **job);
 /* One that made nothing. */
 void name_job_discard(struct name_job *job);
-/* 0, or -ENOSPC. */
+/* 0; -ENOSPC; -EAGAIN: perhaps after a checkpoint, and name_refuse knows how to wait for it. */
 int name_job_may_grow(const struct session_request *request);
+/* Nothing was changed: the request is completed with the error, or, for -EAGAIN, served anew from its
+ * beginning when a checkpoint has ended (nothing that was found may be kept over that wait). */
+void name_refuse(struct session_request *request, int error);
 /* What was made takes place in memory. An error here has made the volume read-only; the job is discarded. */
 int name_job_apply(struct name_job *job);
 /* The job appends itself and frees itself; an inode that is gone is dropped after that. then is called once:
@@ -120,6 +123,9 @@ static inline void name_send(struct session_shard *from, unsigned to, struct mes
     message->deliver = deliver;
     message_send(from->office, from->shard, to, message);
 }
+
+/* On the names shard: calls the function of the request's opcode (name_path.c). */
+void name_serve(struct session_request *request);
 
 /* ---- the requests, one function each ---- */
 

@@ -38,7 +38,22 @@ void name_job_discard(struct name_job *job)
 
 int name_job_may_grow(const struct session_request *request)
 {
-    return journal_has_room(name_shard(request)->volume_shard) ? 0 : -ENOSPC;
+    return journal_room(name_shard(request)->volume_shard);
+}
+
+static void room_perhaps(struct journal_append *append)
+{
+    name_serve(list_entry(append, struct session_request, append));
+}
+
+void name_refuse(struct session_request *request, int error)
+{
+    if (error != -EAGAIN) {
+        name_complete(request, error);
+        return;
+    }
+    request->append.done = room_perhaps;
+    journal_wait_room(name_shard(request)->volume_shard, &request->append);
 }
 
 int name_job_apply(struct name_job *job)

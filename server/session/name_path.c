@@ -45,13 +45,13 @@ static int find_start(const struct session_request *request, enum name_range ran
                       struct name_inode **start)
 {
     const struct wt_request *wire = &request->wire;
-    bool by_offset = range == NAME_RANGE_SECOND && wire->opcode != WT_OP_SYMLINK;
-    uint32_t index = by_offset ? (uint32_t)wire->offset : wire->handle_index;
-    uint32_t generation = by_offset ? (uint32_t)(wire->offset >> 32) : wire->handle_generation;
+    uint32_t index = wire->handle_index, generation = wire->handle_generation;
+    if (range == NAME_RANGE_SECOND && wire->opcode != WT_OP_SYMLINK) {
+        index = wire->offset ? (uint32_t)wire->offset : WT_NO_HANDLE;
+        generation = (uint32_t)(wire->offset >> 32);
+    }
     *start = NULL;
-    if (by_offset && wire->offset == WT_NOT_A_DIRECTORY)
-        return -ENOTDIR;
-    if (by_offset ? wire->offset == 0 : index == WT_NO_HANDLE)
+    if (index == WT_NO_HANDLE)
         return 0;
     struct session_queue *queue = request->queue->session->queues[JOURNAL_SHARD];
     const struct session_handle *handle = session_handle_find(queue, index, generation);
@@ -109,8 +109,7 @@ static void name_sync(struct session_request *request)
         session_complete(request, -EBADF, 0, 0);
 }
 
-/* On the names shard. */
-static void serve_request(struct session_request *request)
+void name_serve(struct session_request *request)
 {
     static void (*const serve[WT_OP_COUNT])(struct session_request *) = {
         [WT_OP_OPEN] = name_open,       [WT_OP_SYNC] = name_sync,
@@ -133,7 +132,7 @@ static void serve_request(struct session_request *request)
 
 static void object_at_names(struct message *message)
 {
-    serve_request(list_entry(message, struct session_request, message));
+    name_serve(list_entry(message, struct session_request, message));
 }
 
 void session_name_request(struct session_request *request)
@@ -144,7 +143,7 @@ void session_name_request(struct session_request *request)
         request->inode_generation = request->handle->inode_generation;
         name_send(origin, JOURNAL_SHARD, &request->message, object_at_names);
     } else if (origin->shard == JOURNAL_SHARD) {
-        serve_request(request);
+        name_serve(request);
     } else {
         session_complete(request, -EINVAL, 0, 0);
     }

@@ -30,6 +30,7 @@ void session_retry_drops(struct session_shard *shard)
 static void drop_returned(struct message *message)
 {
     struct name_drop *drop = list_entry(message, struct name_drop, message);
+    journal_note_drop(drop->names->volume_shard, drop->ino);
     drop->done(drop);
 }
 

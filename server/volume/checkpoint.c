@@ -111,16 +111,6 @@ int checkpoint_judge(struct checkpoint *checkpoint, uint32_t record_bytes)
     return -EAGAIN;
 }
 
-int checkpoint_judge_names(struct checkpoint *checkpoint)
-{
-    const struct journal *journal = checkpoint->volume->journal;
-    if (fits(checkpoint, journal_growth_bytes(journal) + NAMES_RECORD_BYTES))
-        return 0;
-    if (figures_are_old(checkpoint))
-        checkpoint_need(checkpoint);
-    return -ENOSPC;
-}
-
 /* What may have grown could fill half of what is left, and is worth a round. */
 static bool growth_wants_round(const struct checkpoint *checkpoint)
 {
@@ -179,6 +169,7 @@ static void make_image(struct checkpoint *checkpoint)
         journal_cut(journal);
     } else {
         checkpoint->growth_at_request = journal_durable_growth(journal, index);
+        journal->dropped[index] = false;
     }
 }
 
@@ -212,7 +203,8 @@ static void next_partition(struct checkpoint *checkpoint)
         unsigned index = partition_at(checkpoint);
         bool changed = is_names(checkpoint)
                            ? checkpoint->names_changed
-                           : journal->newest[index] > checkpoint->roots[index].sequence;
+                           : journal->newest[index] > checkpoint->roots[index].sequence ||
+                                 journal->dropped[index];
         if (changed) {
             make_image(checkpoint);
             return;
@@ -239,6 +231,7 @@ static void finish(struct checkpoint *checkpoint)
     checkpoint->names_bytes_at_cut = 0;
     checkpoint->rounds++;
     checkpoint->state = CHECKPOINT_IDLE;
+    journal_round_ended(checkpoint->volume->journal);
     if (!checkpoint->final) {
         journal_kick(checkpoint->volume->journal);
         return;

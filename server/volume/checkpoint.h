@@ -88,11 +88,9 @@ void checkpoint_need(struct checkpoint *checkpoint);
 void checkpoint_consider(struct checkpoint *checkpoint);
 /* The journal got further: perhaps past the cut. */
 void checkpoint_journal_moved(struct checkpoint *checkpoint);
-/* May an ordinary data record of so many bytes be written? 0; -ENOSPC; -EAGAIN: wait for the round that was
+/* May an ordinary record of so many bytes be written? 0; -ENOSPC; -EAGAIN: wait for the round that was
  * asked for (the journal is kicked when it ends). */
 int checkpoint_judge(struct checkpoint *checkpoint, uint32_t record_bytes);
-/* The same for names, which cannot wait: 0 or -ENOSPC. */
-int checkpoint_judge_names(struct checkpoint *checkpoint);
 /* The volume failed: the round ends, a stop is answered. */
 void checkpoint_fail(struct checkpoint *checkpoint);
 

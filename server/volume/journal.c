@@ -55,6 +55,7 @@ int journal_create(struct volume *volume, uint64_t epoch, uint64_t next_sequence
     list_init(&journal->queue);
     list_init(&journal->urgent);
     list_init(&journal->in_block);
+    list_init(&journal->room_waiters);
     journal->kick.deliver = kicked;
     journal->flush.done = block_flushed;
     journal->live = malloc(journal->live_capacity * sizeof *journal->live);
@@ -166,6 +167,12 @@ void journal_close(struct journal *journal)
     answer_all(journal, &journal->in_block, -EROFS);
     answer_all(journal, &journal->urgent, -EROFS);
     answer_all(journal, &journal->queue, -EROFS);
+    journal_round_ended(journal);
+}
+
+void journal_round_ended(struct journal *journal)
+{
+    answer_all(journal, &journal->room_waiters, 0);
 }
 
 /* ---- the cut ---- */
@@ -476,14 +483,32 @@ void journal_append(struct volume_shard *shard, struct journal_append *append)
     hand_over(shard, append);
 }
 
-bool journal_has_room(const struct volume_shard *shard)
+int journal_room(const struct volume_shard *shard)
 {
     struct volume *volume = shard->volume;
     assert(shard->shard == JOURNAL_SHARD);
     if (volume->read_only_damage || volume->failed)
-        return true; /* an append says -EROFS, which is the better reason */
-    return volume_count_memory(&volume->shards[JOURNAL_SHARD].shard) &&
-           checkpoint_judge_names(volume->checkpoint) == 0;
+        return 0; /* an append says -EROFS, which is the better reason */
+    if (!volume_count_memory(&volume->shards[JOURNAL_SHARD].shard))
+        return -ENOSPC;
+    return checkpoint_judge(volume->checkpoint, NAMES_RECORD_BYTES);
+}
+
+void journal_note_drop(struct volume_shard *shard, uint64_t ino)
+{
+    struct journal *journal = shard->volume->journal;
+    if (shard->volume->read_only_damage)
+        return;
+    journal->dropped[volume_route_partition(shard->volume->partition_count, ino)] = true;
+    journal->freed_something = true;
+}
+
+void journal_wait_room(struct volume_shard *shard, struct journal_append *append)
+{
+    append->origin = shard;
+    append->result = 0;
+    list_init(&append->link);
+    list_add_tail(&shard->volume->journal->room_waiters, &append->link);
 }
 
 void journal_barrier(struct volume_shard *shard, struct journal_append *append)

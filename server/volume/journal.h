@@ -60,6 +60,7 @@ struct journal {
     struct list queue;    /* accepted, in order */
     struct list urgent;   /* root records */
     struct list in_block; /* to be answered when the block in flight is durable */
+    struct list room_waiters; /* of journal_wait_room */
     uint64_t queued_bytes;
     bool busy;   /* a block is in flight */
     bool halted; /* covered records wait for their root: only urgent ones are written */
@@ -87,7 +88,8 @@ struct journal {
      * made, and of those in the block in flight. */
     uint64_t newest[PARTITION_INDEXES_MAX];
     uint64_t growth[VOLUME_PARTITIONS_MAX], growth_in_flight[VOLUME_PARTITIONS_MAX];
-    bool freed_something; /* a record marked `frees` was written since the last round began */
+    bool dropped[VOLUME_PARTITIONS_MAX]; /* data was, without a record, since the image was made */
+    bool freed_something; /* that, or a record marked `frees`, since the last round began */
 
     struct writer writer;
     struct write_part part;
@@ -128,6 +130,8 @@ void journal_resume(struct journal *journal);
 /* Where block `sequence` lies; it is live, or the next one. */
 void journal_locate(const struct journal *journal, uint64_t sequence, uint64_t *position,
                     uint32_t *chain);
+/* A checkpoint has ended: who waits for room may ask again. */
+void journal_round_ended(struct journal *journal);
 /* Both superblocks say that replay starts at `sequence`. */
 void journal_release(struct journal *journal, uint64_t sequence);
 /* Bytes of growing records that no image holds yet: of one partition, as far as they are durable; of all,

@@ -107,10 +107,16 @@ struct journal_append {
 };
 void journal_append(struct volume_shard *shard, struct journal_append *append);
 
-/* Journal shard only: whether a growing record of up to NAMES_RECORD_BYTES would be accepted now. Names
- * change memory before they append: they ask this first, then append with `frees` set, which cannot be
- * refused. */
-bool journal_has_room(const struct volume_shard *shard);
+/* Journal shard only: would a growing record of up to NAMES_RECORD_BYTES be accepted now? 0; -ENOSPC; -EAGAIN:
+ * perhaps after the checkpoint that is on its way, see journal_wait_room. Names change memory before they
+ * append: they ask this first, then append with `frees` set, which cannot be refused. */
+int journal_room(const struct volume_shard *shard);
+/* Journal shard only, after -EAGAIN: done when that checkpoint has ended, well or not. Then ask again. */
+void journal_wait_room(struct volume_shard *shard, struct journal_append *append);
+
+/* Journal shard only: the data of a file whose inode is gone was dropped, which needs no record; what it took
+ * in its partition's image is free with the next one. */
+void journal_note_drop(struct volume_shard *shard, uint64_t ino);
 
 /* Any shard: done with 0 once every record appended before (by this shard) is durable. Nothing is written
  * when there is nothing. Same struct with record_bytes 0. */

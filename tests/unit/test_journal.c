@@ -443,7 +443,7 @@ Test(journal, a_full_metadata_area_refuses_what_grows)
     }
     cr_assert_eq(rc, -ENOSPC);
     cr_assert_gt(i, 50);
-    cr_assert(!journal_has_room(volume_get_shard(volume, 0)));
+    cr_assert_eq(journal_room(volume_get_shard(volume, 0)), -ENOSPC);
     for (unsigned j = 0; j < 300; j++) {
         job = rig_write_data(inode->ino, inode->generation, j, 0, 0, 0, true);
         job_wait(job);
@@ -458,15 +458,19 @@ Test(journal, a_full_metadata_area_refuses_what_grows)
     free(job);
     struct volume_shard *shard = volume_get_shard(volume, volume_route(volume, ino));
     partition_drop(volume_partition(shard, ino), rig_data(ino, generation), NULL, NULL);
-    job = rig_write_data(ino, generation, 0, 0, 0, 0, true); /* makes the partition a changed one */
+    journal_note_drop(volume_get_shard(volume, 0), ino);
+    cr_assert_eq(journal_room(volume_get_shard(volume, 0)), -EAGAIN);
+    job = job_new();
+    journal_wait_room(volume_get_shard(volume, 0), &job->append);
     job_wait(job);
     free(job);
+    cr_assert_eq(journal_room(volume_get_shard(volume, 0)), 0);
     job = rig_write_data(50, 1, 1, 0, rig_first_block(), 80, false);
     job_wait(job);
     cr_assert_eq(job->append.result, 0);
     free(job);
     rig_settle();
-    cr_assert(journal_has_room(volume_get_shard(volume, 0)));
+    cr_assert_eq(journal_room(volume_get_shard(volume, 0)), 0);
     cr_assert_eq(rig_stop(), 0);
     rig_close();
     rig_open(1);

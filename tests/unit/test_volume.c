@@ -267,7 +267,7 @@ Test(volume, every_number_of_shards_opens_it)
             cr_assert_lt(volume_route(volume, ino), shards);
         rig_close();
     }
-    cr_assert_eq(free_blocks, (RIG_BYTES - (7u << 20) - (256u << 10)) / 4096);
+    cr_assert_eq(free_blocks, (RIG_BYTES - (11u << 20) - (256u << 10)) / 4096);
 }
 
 static struct job *create_and_map(const char *path, uint64_t physical)
