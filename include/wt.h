@@ -3,9 +3,15 @@
  *
  * Threads. A session (struct wt) is used by one thread at a time; a session a thread needs no
  * lock. Handles, directories and arena buffers belong to the session that made them. Different
- * sessions are independent. After fork the child's sessions are closed: every call on them gives
- * -EBADF, and memory from wt_buf_alloc is no longer mapped there; the child calls wt_disconnect on
- * them (or not) and connects anew.
+ * sessions are independent. The library starts no threads.
+ *
+ * Fork. After fork the child's sessions are closed: every call on them gives -EBADF, and memory
+ * from wt_buf_alloc is no longer mapped there; the child calls wt_disconnect on them (or not) and
+ * connects anew. The parent's sessions and their requests in flight are untouched. All descriptors
+ * are close-on-exec.
+ *
+ * Signals. The library uses none. Calls are restarted after them and never give -EINTR. No call may
+ * be made from a signal handler.
  *
  * Ownership. What wt_connect and wt_opendir hand out is given back with wt_disconnect and
  * wt_closedir. Paths and option structures are read during the call only. A buffer named in a
@@ -14,8 +20,7 @@
  * filled: it ends the session at once.
  *
  * Errors. Every call gives a negative errno on failure (never -1 with errno) and a count, a handle
- * or 0 on success; errno itself is not part of the interface. Calls are restarted after signals
- * and never give -EINTR. The server's refusals come as they would from the file system call of the
+ * or 0 on success; errno itself is not part of the interface. The server's refusals come as they would from the file system call of the
  * same name. Beyond them:
  *     -EREMOTEIO  the server was lost while the request was in flight: its outcome is unknown. No
  *                 other errno means that. A request not yet handed over when the server was lost
@@ -127,7 +132,7 @@ WT_EXPORT const char *wt_version(void);
  * failure). Gives up after 5 s without an answer (-ETIMEDOUT). -ENOENT, -ECONNREFUSED, -EACCES: as
  * connect(2); -ENAMETOOLONG: a path over 107 bytes; -EPROTO: what answered is not a wt server this
  * library can talk to; -E2BIG, -EINVAL: the options; -EMFILE, -ENOMEM; and whatever errno the
- * server refused with. wt_connect_error says it in words.
+ * server refused with (-EUSERS, -EDQUOT: too many sessions, of all or of this user). wt_connect_error says it in words.
  */
 WT_EXPORT int wt_connect(const char *socket_path, const struct wt_options *options,
                          struct wt **session);
@@ -160,8 +165,8 @@ WT_EXPORT ssize_t wt_stats(struct wt *session, char *text, size_t capacity);
  * writes (no alignment is asked for). O_TMPFILE makes a file without a name in the directory
  * `path`; wt_linkat gives it one, unless O_EXCL was there. O_CLOEXEC, O_NOCTTY and O_NONBLOCK mean
  * nothing and are accepted; O_PATH gives -EOPNOTSUPP, WT_* flags -EINVAL. Gives a handle >= 0;
- * -EMFILE when the session has too many, -ENFILE when the server has. A directory opens with O_RDONLY, for the wt_*at calls,
- * wt_fstat, wt_fsync and wt_fdopendir.
+ * -EMFILE when the session has too many, -ENFILE when the server has. A directory opens with
+ * O_RDONLY, for the wt_*at calls, wt_fstat, wt_fsync and wt_fdopendir.
  */
 WT_EXPORT int wt_open(struct wt *session, const char *path, int flags, mode_t mode);
 WT_EXPORT int wt_openat(struct wt *session, int directory, const char *path, int flags,
@@ -330,7 +335,9 @@ WT_EXPORT int wt_wait(struct wt *session, struct wt_completion *completions, uns
  * completion is there to be collected, also one that came before the call, or the server is gone.
  * Then call wt_wait, which disarms it, and wt_pollfd before the next poll. Requests are not handed
  * over by this call: wt_submit first. Poll for POLLIN only; never read, write or close it: it is the
- * session's socket, the same descriptor each time, valid until wt_disconnect. -ENOTCONN, -EBADF.
+ * session's socket, the same descriptor each time, valid until wt_disconnect. A wake-up may be for
+ * nothing: then wt_wait gives 0. -ENOTCONN: the session is over and nothing is left to collect
+ * (while something is, the descriptor is given, and it is readable). -EBADF: after a fork.
  */
 WT_EXPORT int wt_pollfd(struct wt *session);
 

@@ -57,6 +57,29 @@ else
     skip header-is-cpp "there is no C++ compiler here"
 fi
 
+# ---- the man pages -----------------------------------------------------------------------------------
+
+MAN=$ROOT/client/lib/man
+# Both as `type name(argument,argument)`, without the spaces that mean nothing.
+tidied() { sed 's/ *\([*(),]\) */\1/g' | sort; }
+grep -v '^#' "$HEADER" | tr '\n' ' ' | sed 's|/\*[^*]*\*\+\([^/*][^*]*\*\+\)*/||g' | tr -s ' ' |
+    grep -o 'WT_EXPORT [^;]*;' | sed 's/^WT_EXPORT //; s/;$//' | tidied >"$WORK/declared"
+sed -n '/^\.Sh SYNOPSIS/,/^\.Sh DESCRIPTION/p' "$MAN"/*.3 | awk '
+    /^\.Ft / { type = substr($0, 5) }
+    /^\.Fn / { line = substr($0, 5); name = $2; sub(/^[^ ]* /, "", line)
+               gsub(/" "/, ",", line); gsub(/"/, "", line); print type " " name "(" line ")" }' | tidied >"$WORK/documented"
+same man-pages-declare-what-the-header-does "$WORK/declared" "$WORK/documented"
+missing=$(while read -r call; do [[ -f $MAN/$call.3 ]] || echo "$call"; done <"$WORK/header")
+is each-call-has-a-man-page '' "$missing"
+wrong=$(grep -l '^\.so ' "$MAN"/*.3 | while read -r page; do
+    target=$MAN/$(sed 's|^\.so man3/||' "$page")
+    grep -qs "^\.Nm $(basename "$page" .3)\( ,\)\?$" "$target" || echo "$page"
+done)
+is links-lead-to-the-page-of-the-call '' "$wrong"
+# Between .Bd and .Ed, with the backslashes of C doubled by \e.
+sed -n '/^\.Bd -literal/,/^\.Ed/p' "$MAN/libwt.3" | sed '/^\./d; s/\\e/\\/g' >"$WORK/example.c"
+succeeds example-of-the-man-page-compiles "$CC" -Wall -Wextra -Werror -I"$ROOT/include" -o "$WORK/example" "$WORK/example.c" "$BUILD/libwt.a" -pthread
+
 # ---- installed ---------------------------------------------------------------------------------------
 
 # Sanitizers and canaries are built into directories that are never installed from.
@@ -88,6 +111,7 @@ is program-needs-the-soname libwt.so.0 "$(readelf -d "$WORK/dynamic" | sed -n 's
 # shellcheck disable=SC2046
 succeeds pkg-config-links-statically "$CC" -static -o "$WORK/static" "$WORK/main.c" $(pkg-config --cflags --static --libs wt)
 is static-program-runs "$said" "$("$WORK/static" 2>&1)"
+is installed-man-pages "$(find "$MAN" -name '*.3' | wc -l)" "$(find "$TREE" -path '*/man3/*.3' | wc -l)"
 succeeds uninstall make -s -C "$ROOT" uninstall DESTDIR="$TREE"
 is uninstall-leaves-no-file '' "$(find "$TREE" -type f -o -type l)"
 
