@@ -83,6 +83,7 @@ PROD_SRC   := $(filter-out $(SIM_SRC),$(SERVER_SRC))
 TOOL_SRC   := $(filter-out $(SIM_SRC),$(foreach f,base device cache volume,$(wildcard server/$(f)/*.c)))
 LIBWT_SRC  := $(wildcard client/lib/*.c)
 CLI_SRC    := $(wildcard client/cli/*.c)
+EXAMPLE_SRC := $(wildcard client/examples/*.c)
 
 SUPPORT_SRC := $(wildcard tests/support/*.c)
 UNIT_SRC    := $(wildcard tests/unit/test_*.c)
@@ -93,8 +94,8 @@ TSAN_SRC    := $(wildcard tests/tsan/*.c)
 BENCH_SRC   := $(wildcard tests/bench/*.c)
 FUZZ_SRC    := $(wildcard tests/fuzz/*.c)
 
-ALL_SRC := $(SERVER_SRC) $(wildcard server/wtd.c) $(LIBWT_SRC) $(CLI_SRC) $(SUPPORT_SRC) $(UNIT_SRC) \
-           $(SIMTEST_SRC) $(INTEG_SRC) $(POSIX_SRC) $(TSAN_SRC) $(BENCH_SRC) $(FUZZ_SRC)
+ALL_SRC := $(SERVER_SRC) $(wildcard server/wtd.c) $(LIBWT_SRC) $(CLI_SRC) $(EXAMPLE_SRC) $(SUPPORT_SRC) \
+           $(UNIT_SRC) $(SIMTEST_SRC) $(INTEG_SRC) $(POSIX_SRC) $(TSAN_SRC) $(BENCH_SRC) $(FUZZ_SRC)
 # A page's section is its name's end.
 MAN_PAGES := $(wildcard client/lib/man/*.3 client/cli/*.1 server/*.5 server/*.8)
 # Every C file, for clang-format.
@@ -103,6 +104,7 @@ C_FILES = $(sort $(ALL_SRC) $(shell find proto include server client tests -name
 objects   = $(1:%.c=$(BUILD)/obj/%.o)
 programs  = $(1:%.c=$(BUILD)/%)
 UNIT_BIN  := $(call programs,$(UNIT_SRC))
+EXAMPLE_BIN := $(call programs,$(EXAMPLE_SRC))
 INTEG_BIN := $(call programs,$(INTEG_SRC)) $(if $(POSIX_SRC),$(BUILD)/tests/posix/posix)
 TSAN_BIN  := $(call programs,$(TSAN_SRC))
 BENCH_BIN := $(call programs,$(BENCH_SRC))
@@ -219,9 +221,18 @@ $(BUILD)/tests/posix/posix: $(call objects,$(POSIX_SRC)) $(LIBWT_A) $(BUILD)/.so
 	@mkdir -p $(@D)
 	$(Q)$(link)
 
+# As a user builds them: the library and nothing else.
+$(EXAMPLE_BIN): $(BUILD)/%: $(BUILD)/obj/%.o $(LIBWT_A)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(link)
+
+.PHONY: examples
+examples: $(EXAMPLE_BIN)
+
 .PHONY: unit-programs integration-programs tsan-programs bench-programs fuzz-programs
 unit-programs: $(UNIT_BIN)
-integration-programs: $(PRODUCT) $(INTEG_BIN)
+integration-programs: $(PRODUCT) $(INTEG_BIN) $(EXAMPLE_BIN)
 tsan-programs: $(TSAN_BIN)
 bench-programs: $(PRODUCT) $(BENCH_BIN)
 fuzz-programs: $(FUZZ_BIN)
@@ -255,7 +266,7 @@ test-long:
 	@deploy/install-deps build test
 	@$(MAKE) $(SUB) unit-programs integration-programs $(SIM_PROGRAM)
 	@STRESS_SECONDS=60 STRESS_ROUNDS=20 TREE_FILES=100000 SCALE_FILES=1000000 SCALE_WAIT=20 \
-	    LIMITS_LONG=1 SIM_SEEDS=10000 TEST_TIMEOUT=1800 \
+	    LIMITS_LONG=1 BAD_INPUT_LONG=1 SIM_SEEDS=10000 TEST_TIMEOUT=1800 \
 	    tests/run --build '$(BUILD)' unit integration sim
 
 test-unit:
@@ -335,6 +346,7 @@ help:
 	@printf '%s\n' \
 	'make                    the product: wtd, wtcli, libwt, into build/' \
 	'make quickstart         install what is missing, build, try it on real data (TREE=$(TREE))' \
+	'make examples           the programs of client/examples' \
 	'make test               unit and integration tests, the simulator and its canaries' \
 	'make test-long          the same cases, much longer' \
 	'make test-unit          the unit tests alone          make test-integration   the scripts alone' \

@@ -143,6 +143,8 @@ enum wt_wire_level { WT_LEVEL_BEHIND = 1, WT_LEVEL_THROUGH = 2, WT_LEVEL_STABLE 
 #define WT_REQUEST_FLAGS_KNOWN 0x7fu
 
 #define WT_NO_HANDLE 0xffffffffu
+/* In offset: what the caller named is not a directory's handle. After the errors of the first path, as in Linux. */
+#define WT_NOT_A_DIRECTORY 0x1ffffffffull
 
 /*
  * A request. Arena ranges are byte offsets from the start of the arena. Range 1 (arena_offset, length)
@@ -151,7 +153,7 @@ enum wt_wire_level { WT_LEVEL_BEHIND = 1, WT_LEVEL_THROUGH = 2, WT_LEVEL_STABLE 
  * Paths with a leading slash begin at the export's root. Others begin at the directory whose handle the
  * request names, at the root where handle_index is WT_NO_HANDLE (generation 0). The second path of RENAME and
  * LINK begins at the handle in offset, index | (uint64_t)generation << 32; 0 (no handle has generation 0): at
- * the root; that of SYMLINK (the link) at handle_index. A request with WT_REQUEST_OBJECT goes to the shard of
+ * the root, WT_NOT_A_DIRECTORY: -ENOTDIR in its turn; that of SYMLINK (the link) at handle_index. A request with WT_REQUEST_OBJECT goes to the shard of
  * its handle and has no first path; a LINK so made has its second path's directory in offset like any other.
  * slot and slot_sequence name the request within its session for the restart proof; a client numbers its
  * requests with them, the server carries them and does not look yet.

@@ -133,6 +133,15 @@ static unsigned shard_count_of(const struct options *options)
 
 static int check_cache(const struct options *options, unsigned shard_count, char *reason)
 {
+    /* It is taken whole, now: what does not fit would have the kernel kill somebody. */
+    uint64_t most_bytes = memory_machine_bytes() / 4 * 3;
+    if (options->cache_bytes > most_bytes) {
+        snprintf(reason, REASON_BYTES,
+                 "--cache %" PRIu64 "M is too large for this machine: at most %" PRIu64
+                 "M, three quarters of its memory",
+                 options->cache_bytes >> 20, most_bytes >> 20);
+        return -EINVAL;
+    }
     if (options->cache_bytes / shard_count >= FILE_CACHE_BYTES_MIN)
         return 0;
     snprintf(reason, REASON_BYTES,

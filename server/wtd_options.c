@@ -8,9 +8,9 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "proto/limits.h"
+#include "server/base/memory.h"
 #include "server/wtd_config.h"
 
 #define WHY_BYTES  256u
@@ -115,11 +115,6 @@ static int take_cache(struct options *options, const char *text, const struct wh
     return take_size(&options->cache_bytes, text, why);
 }
 
-static uint64_t machine_bytes(void)
-{
-    return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
 static int take_metadata(struct options *options, const char *text, const struct why *why)
 {
     uint64_t bytes = 0;
@@ -219,7 +214,7 @@ void options_default(struct options *options)
 {
     char text[WHY_BYTES];
     const struct why why = {text, sizeof(text)};
-    uint64_t quarter_bytes = machine_bytes() / 4;
+    uint64_t quarter_bytes = memory_machine_bytes() / 4;
     memset(options, 0, sizeof(*options));
     for (unsigned i = 0; i < RULES; i++) {
         if (!rules[i].initial)

@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <json-c/json.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +17,8 @@
 #include <unistd.h>
 
 #include "client/cli/histogram.h"
+#include "client/cli/json.h"
+#include "client/cli/progress.h"
 #include "proto/limits.h"
 
 #define FILE_BYTES_DEFAULT (256ull << 20)
@@ -264,8 +265,7 @@ static void bench_print(const struct bench *bench)
     json_object_object_add(object, "p999_us", json_object_new_double(p999_us));
     json_object_object_add(object, "operations", json_object_new_uint64(bench->operations));
     json_object_object_add(object, "seconds", json_object_new_double(seconds));
-    puts(json_object_to_json_string(object));
-    json_object_put(object);
+    json_print(object);
 }
 
 static int bench_run(struct bench *bench, const char *directory)
@@ -279,9 +279,11 @@ static int bench_run(struct bench *bench, const char *directory)
     bench->free = allocate(bench->depth * sizeof *bench->free);
     for (unsigned i = 0; i < bench->depth; i++)
         bench->free[bench->free_count++] = i;
+    progress_begin(bench->cli, "bench");
     int error = bench->append ? 0 : bench_fill(bench);
     if (error == 0)
         error = bench_measure(bench);
+    progress_end();
     free(bench->free);
     free(bench->started_ns);
     if (error != 0)

@@ -45,8 +45,13 @@ enum option_bit {
     OPTION_RECONNECT = 1 << 21,
     OPTION_HELP = 1 << 22,
     OPTION_VERSION = 1 << 23,
+    OPTION_QUIET = 1 << 24,
+    OPTION_VERIFY = 1 << 25,
+    OPTION_VERBOSE = 1 << 26,
+    OPTION_PROMETHEUS = 1 << 27,
 };
-#define OPTIONS_EVERYWHERE (OPTION_SOCKET | OPTION_RECONNECT | OPTION_HELP | OPTION_VERSION)
+#define OPTIONS_EVERYWHERE \
+    (OPTION_SOCKET | OPTION_RECONNECT | OPTION_QUIET | OPTION_HELP | OPTION_VERSION)
 
 enum bench_pattern {
     BENCH_READ,
@@ -64,7 +69,9 @@ struct cli {
     uint64_t size_bytes, block_bytes, depth;
     int level; /* WT_BEHIND, WT_THROUGH, WT_STABLE or 0 */
     enum bench_pattern pattern;
+    struct wt_options session_options; /* of every session of this call */
     struct wt *session;
+    unsigned reconnects;
 };
 
 struct command {
@@ -89,20 +96,26 @@ static inline bool given(const struct cli *cli, unsigned option)
 int command_mkfs(struct cli *cli, int count, char **operands);
 int command_check(struct cli *cli, int count, char **operands);
 int command_info(struct cli *cli, int count, char **operands);
+/* dump.c */
+int command_dump(struct cli *cli, int count, char **operands);
+int look_dump(struct cli *cli, int count, char **operands);
 /* server.c */
 int command_ping(struct cli *cli, int count, char **operands);
 int command_sync(struct cli *cli, int count, char **operands);
 int command_stats(struct cli *cli, int count, char **operands);
 int command_df(struct cli *cli, int count, char **operands);
+int look_stats(struct cli *cli, int count, char **operands);
 int server_info(struct cli *cli);
 /* list.c */
 int command_ls(struct cli *cli, int count, char **operands);
 int command_stat(struct cli *cli, int count, char **operands);
 int command_du(struct cli *cli, int count, char **operands);
-/* get.c, put.c */
+/* transfer.c */
 int command_cat(struct cli *cli, int count, char **operands);
 int command_get(struct cli *cli, int count, char **operands);
 int command_put(struct cli *cli, int count, char **operands);
+int command_cp(struct cli *cli, int count, char **operands);
+int look_copy(struct cli *cli, int count, char **operands);
 /* names.c */
 int command_rm(struct cli *cli, int count, char **operands);
 int command_mv(struct cli *cli, int count, char **operands);
@@ -120,6 +133,11 @@ int look_bench(struct cli *cli, int count, char **operands);
 
 /* session.c: connects cli->session; 0, or 1 after a message. */
 int session_open(struct cli *cli);
+/* After a command that lost_may_return: true when the server was lost and there is a new session; then the
+ * command runs again from its start. */
+bool session_again(struct cli *cli);
+/* watchdog.c: from now on a server that stops answering ends the program, in words. */
+void watchdog_start(const struct cli *cli);
 
 /* message.c */
 
@@ -135,8 +153,16 @@ int say_reason(const char *path, const char *reason);
 int say_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* After a command over a tree: how many failures were not printed. */
 void say_rest(void);
+uint64_t failure_count(void);
 /* Whether going on is pointless: the server is gone, or its volume takes no writes. Any thread. */
 bool server_lost(void);
+/* From now on a lost server is not said: the command can be run again (session_again). */
+void lost_may_return(bool may);
+/* The server was lost under a command that can be run again; forgets it. */
+bool lost_forget(void);
+/* For a name inside a message: escaped where standard error is a terminal. Valid until the thread's next but
+ * one call. */
+const char *shown_name(const char *name);
 /* A name on its way to a terminal has its control bytes, backslashes and bytes that are not UTF-8 escaped;
  * elsewhere it goes as it is. */
 void print_name(FILE *stream, const char *name);

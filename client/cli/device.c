@@ -1,10 +1,11 @@
 /* device.c - mkfs, check and info on a device: the volume's own code, without a server. */
 #include "client/cli/cli.h"
 
-#include <json-c/json.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "client/cli/json.h"
+#include "client/cli/progress.h"
 #include "server/volume/tools.h"
 
 int command_mkfs(struct cli *cli, int count, char **operands)
@@ -16,12 +17,15 @@ int command_mkfs(struct cli *cli, int count, char **operands)
         .sparse = given(cli, OPTION_SPARSE),
         .uid = geteuid(),
         .gid = getegid(),
+        .progress = progress_set,
     };
     char reason[256] = "";
 
     if (given(cli, OPTION_SIZE) && cli->size_bytes == 0)
         return say_usage("mkfs: --size wants more than 0 bytes");
+    progress_begin(cli, "mkfs");
     int error = volume_format(operands[0], &options, reason, sizeof reason);
+    progress_end();
     if (error != 0)
         return *reason != '\0' ? say_reason(operands[0], reason) : say_error(operands[0], error);
     return 0;
@@ -38,8 +42,10 @@ static void check_line(void *context, const char *line)
 {
     struct check_lines *lines = context;
 
-    if (lines->last != NULL && lines->all == NULL)
+    if (lines->last != NULL && lines->all == NULL) {
+        progress_clear();
         puts(lines->last);
+    }
     if (lines->all != NULL)
         json_object_array_add(lines->all, json_object_new_string(line));
     free(lines->last);
@@ -71,8 +77,7 @@ static void check_json(const struct volume_check_report *report, struct json_obj
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         json_object_object_add(object, numbers[i].key, json_object_new_uint64(numbers[i].value));
     json_object_object_add(object, "lines", json_object_get(lines));
-    puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_NOSLASHESCAPE));
-    json_object_put(object);
+    json_print(object);
 }
 
 int command_check(struct cli *cli, int count, char **operands)
@@ -81,7 +86,9 @@ int command_check(struct cli *cli, int count, char **operands)
     struct volume_check_report report = {0};
     struct check_lines lines = {.all = given(cli, OPTION_JSON) ? json_object_new_array() : NULL};
 
+    progress_begin(cli, "check");
     int result = volume_check(operands[0], given(cli, OPTION_REPAIR), check_line, &lines, &report);
+    progress_end();
     if (result < 0) {
         if (lines.last != NULL)
             say_reason(operands[0], lines.last);
@@ -148,9 +155,9 @@ int command_info(struct cli *cli, int count, char **operands)
             say_reason(operands[0], reason);
         else
             say_error(operands[0], error);
+        json_object_put(object);
     } else if (object != NULL) {
-        puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_NOSLASHESCAPE));
+        json_print(object);
     }
-    json_object_put(object);
     return error != 0 ? 1 : 0;
 }

@@ -6,15 +6,15 @@
 
 #include "client/cli/cli.h"
 
-static void directory_add(struct directory *directory, const struct wt_dirent *entry)
+void directory_add(struct directory *directory, uint64_t ino, uint8_t type, const char *name)
 {
     if (directory->count == directory->capacity) {
         directory->capacity = directory->capacity > 0 ? 2 * directory->capacity : 64;
         directory->entries =
             reallocate(directory->entries, directory->capacity * sizeof *directory->entries);
     }
-    directory->entries[directory->count++] = (struct directory_entry){
-        .ino = entry->ino, .type = entry->type, .name = copy_string(entry->name)};
+    directory->entries[directory->count++] =
+        (struct directory_entry){.ino = ino, .type = type, .name = copy_string(name)};
 }
 
 int directory_read(struct wt *session, const char *path, struct directory *directory)
@@ -27,7 +27,7 @@ int directory_read(struct wt *session, const char *path, struct directory *direc
     if (result != 0)
         return result;
     while ((result = wt_readdir(stream, &entry)) == 1)
-        directory_add(directory, &entry);
+        directory_add(directory, entry.ino, entry.type, entry.name);
     int closed = wt_closedir(stream);
     if (result == 0)
         result = closed;

@@ -3,6 +3,7 @@
 #ifndef WT_CLI_DIRECTORY_H
 #define WT_CLI_DIRECTORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,7 +20,14 @@ struct directory {
     size_t count, capacity;
 };
 
-/* On an error the directory is empty. */
+/* "." and ".." */
+static inline bool directory_is_dots(const char *name)
+{
+    return name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'));
+}
+
+void directory_add(struct directory *directory, uint64_t ino, uint8_t type, const char *name);
+/* Of the volume. On an error the directory is empty. */
 int directory_read(struct wt *session, const char *path, struct directory *directory);
 void directory_sort(struct directory *directory);
 void directory_free(struct directory *directory);

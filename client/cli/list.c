@@ -5,7 +5,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <grp.h>
-#include <json-c/json.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include <time.h>
 
 #include "client/cli/directory.h"
+#include "client/cli/json.h"
 
 static const char *type_word(mode_t mode)
 {
@@ -121,20 +121,6 @@ static struct json_object *shown_json(const struct shown *shown)
     return object;
 }
 
-/* Prints an element of the one array that a call writes. */
-static void print_element(struct json_object *object, bool *first)
-{
-    printf("%s%s", *first ? "[" : ",\n ",
-           json_object_to_json_string_ext(object, JSON_C_TO_STRING_NOSLASHESCAPE));
-    *first = false;
-    json_object_put(object);
-}
-
-static void print_array_end(bool first)
-{
-    puts(first ? "[]" : "]");
-}
-
 struct ls {
     struct cli *cli;
     bool titles;  /* name each directory before its content */
@@ -187,7 +173,7 @@ static void print_long(const struct shown *shown, const struct widths *widths)
 static void print_shown(struct ls *ls, const struct shown *shown, const struct widths *widths)
 {
     if (given(ls->cli, OPTION_JSON)) {
-        print_element(shown_json(shown), &ls->json_first);
+        json_element(shown_json(shown), &ls->json_first);
         return;
     }
     if (given(ls->cli, OPTION_LONG))
@@ -322,7 +308,7 @@ int command_ls(struct cli *cli, int count, char **operands)
         if (is_directory[i])
             code |= list_directory(&ls, operands[i]);
     if (given(cli, OPTION_JSON))
-        print_array_end(ls.json_first);
+        json_array_end(ls.json_first);
     free(is_directory);
     free(files);
     return code;
@@ -374,14 +360,14 @@ int command_stat(struct cli *cli, int count, char **operands)
         if (error != 0)
             code = say_error(operands[i], error);
         else if (given(cli, OPTION_JSON))
-            print_element(shown_json(&shown), &first);
+            json_element(shown_json(&shown), &first);
         else
             print_stat(&shown);
         free(shown.target);
         free(name);
     }
     if (given(cli, OPTION_JSON))
-        print_array_end(first);
+        json_array_end(first);
     return code;
 }
 
@@ -434,7 +420,7 @@ static void print_usage(struct du *du, const char *path, const struct usage *usa
         json_object_object_add(object, "bytes", json_object_new_uint64(usage->allocated_bytes));
         json_object_object_add(object, "size_bytes", json_object_new_uint64(usage->size_bytes));
         json_object_object_add(object, "files", json_object_new_uint64(usage->files));
-        print_element(object, &du->json_first);
+        json_element(object, &du->json_first);
         return;
     }
     if (given(du->cli, OPTION_HUMAN)) {
@@ -492,7 +478,7 @@ int command_du(struct cli *cli, int count, char **operands)
     for (int i = 0; i < count && !server_lost(); i++)
         code |= du_path(&du, operands[i], &total, true);
     if (given(cli, OPTION_JSON))
-        print_array_end(du.json_first);
+        json_array_end(du.json_first);
     free(du.linked.numbers);
     return code;
 }

@@ -17,15 +17,20 @@ static const struct command commands[] = {
      OPTION_REPAIR | OPTION_JSON, 1, 1, true, NULL},
     {"info", command_info, "[DEV]", "tell about a volume on a device, or the server's", OPTION_JSON,
      0, 1, true, NULL},
+    {"dump", command_dump, "WHAT DEV [INO|PATH]",
+     "show what stands on a device: superblock, inode, directory, extents or journal",
+     OPTION_VERBOSE | OPTION_JSON, 2, 3, true, look_dump},
     {"ping", command_ping, "", "ask the server for a sign of life", OPTION_JSON, 0, 0, false, NULL},
     {"ls", command_ls, "[PATH]...", "list directories",
      OPTION_LONG | OPTION_DESCEND | OPTION_ALL | OPTION_ZERO | OPTION_JSON, 0, -1, false, NULL},
     {"stat", command_stat, "PATH...", "tell all about files", OPTION_JSON, 1, -1, false, NULL},
     {"cat", command_cat, "PATH...", "write files to standard output", 0, 1, -1, false, NULL},
     {"put", command_put, "SRC DEST", "copy into the volume; SRC - is standard input",
-     OPTION_RECURSIVE | OPTION_ARCHIVE, 2, 2, false, NULL},
+     OPTION_RECURSIVE | OPTION_ARCHIVE | OPTION_VERIFY | OPTION_JSON, 2, 2, false, look_copy},
     {"get", command_get, "SRC DEST", "copy out of the volume; DEST - is standard output",
-     OPTION_RECURSIVE, 2, 2, false, NULL},
+     OPTION_RECURSIVE | OPTION_ARCHIVE | OPTION_VERIFY | OPTION_JSON, 2, 2, false, look_copy},
+    {"cp", command_cp, "SRC DEST", "copy inside the volume",
+     OPTION_RECURSIVE | OPTION_ARCHIVE | OPTION_VERIFY | OPTION_JSON, 2, 2, false, look_copy},
     {"rm", command_rm, "PATH...", "remove files", OPTION_RECURSIVE, 1, -1, false, NULL},
     {"mv", command_mv, "SRC... DEST", "rename or move", 0, 2, -1, false, NULL},
     {"mkdir", command_mkdir, "PATH...", "make directories", OPTION_PARENTS, 1, -1, false, NULL},
@@ -42,7 +47,8 @@ static const struct command commands[] = {
     {"du", command_du, "[PATH]...", "add up what trees occupy, in bytes",
      OPTION_HUMAN | OPTION_JSON, 0, -1, false, NULL},
     {"sync", command_sync, "", "wait until everything written is stable", 0, 0, 0, false, NULL},
-    {"stats", command_stats, "", "print the server's counters", OPTION_JSON, 0, 0, false, NULL},
+    {"stats", command_stats, "", "print the server's counters", OPTION_JSON | OPTION_PROMETHEUS, 0,
+     0, false, look_stats},
     {"bench", command_bench, "[DIRECTORY]", "measure, with a file of its own",
      OPTION_RW | OPTION_BLOCK | OPTION_DEPTH | OPTION_LEVEL | OPTION_SIZE | OPTION_TIME |
          OPTION_JSON,
@@ -64,7 +70,8 @@ static const struct option_definition definitions[] = {
     {OPTION_ALL, 'a', 0, "all", NULL, "names that begin with a dot too"},
     {OPTION_ZERO, '0', 0, "null", NULL, "end names with NUL instead of a new line"},
     {OPTION_RECURSIVE, 'r', 'R', "recursive", NULL, "directories with all they hold"},
-    {OPTION_ARCHIVE, 'a', 0, "archive", NULL, "keep owner, mode and times"},
+    {OPTION_ARCHIVE, 'a', 0, "archive", NULL, "-r, and keep owner, all of the mode, and times"},
+    {OPTION_VERIFY, 0, 0, "verify", NULL, "then read the copy from the medium, and compare"},
     {OPTION_PARENTS, 'p', 0, "parents", NULL, "make what is missing above, too; existing is fine"},
     {OPTION_SYMBOLIC, 's', 0, "symbolic", NULL, "a symbolic link"},
     {OPTION_LENGTH, 's', 0, "size", "SIZE", "the new size"},
@@ -79,9 +86,13 @@ static const struct option_definition definitions[] = {
     {OPTION_LEVEL, 0, 0, "level", "LEVEL", "of writes: behind, through or stable (through)"},
     {OPTION_TIME, 0, 0, "time", "SECONDS", "to measure for (5)"},
     {OPTION_JSON, 0, 0, "json", NULL, "print JSON"},
+    {OPTION_PROMETHEUS, 0, 0, "prometheus", NULL, "print them as Prometheus reads them"},
+    {OPTION_VERBOSE, 'v', 0, "verbose", NULL, "records and their items too"},
     {OPTION_SOCKET, 0, 0, "socket", "PATH",
      "the server's; else WT_SOCKET, else " WT_SOCKET_DEFAULT},
-    {OPTION_RECONNECT, 0, 0, "reconnect", "SECONDS", "wait that long for a server"},
+    {OPTION_RECONNECT, 0, 0, "reconnect", "SECONDS",
+     "wait that long for a server; put, get, cp: also for a lost one"},
+    {OPTION_QUIET, 'q', 0, "quiet", NULL, "no progress on the terminal"},
     {OPTION_HELP, 0, 0, "help", NULL, "this text"},
     {OPTION_VERSION, 0, 0, "version", NULL, "the version"},
 };
@@ -315,7 +326,8 @@ static int command_run(struct cli *cli, int count, char **operands)
 
 int main(int argc, char **argv)
 {
-    struct cli cli = {.block_bytes = 4096, .depth = 1, .time_s = 5};
+    struct cli cli = {
+        .block_bytes = 4096, .depth = 1, .time_s = 5, .session_options = WT_OPTIONS_INIT};
     int place = command_place(argc, argv);
 
     if (place > 0) {

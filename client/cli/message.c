@@ -8,10 +8,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "client/cli/progress.h"
+
 #define FAILURES_PRINTED_MAX 10u
+#define NAME_SHOWN_BYTES     1024u
 
 static _Atomic unsigned failures;
-static _Atomic bool lost;
+static _Atomic bool lost, gone; /* gone: the session, not only the volume's writing */
+static bool may_return;
 
 /* The length of the UTF-8 character at text, 0 where there is none that a terminal may be shown: control
  * characters (also those of U+0080 to U+009F), overlong forms, surrogates. */
@@ -55,6 +59,18 @@ static void print_escaped(FILE *stream, const char *name)
     }
 }
 
+/* As much of the escaped name as fits. */
+static void escape(const char *name, char *text, size_t capacity)
+{
+    FILE *stream = fmemopen(text, capacity, "w");
+    *text = '\0';
+    if (stream == NULL)
+        return;
+    print_escaped(stream, name);
+    fclose(stream);
+    text[capacity - 1] = '\0';
+}
+
 void print_name(FILE *stream, const char *name)
 {
     if (isatty(fileno(stream)))
@@ -63,10 +79,23 @@ void print_name(FILE *stream, const char *name)
         fputs(name, stream);
 }
 
+const char *shown_name(const char *name)
+{
+    static _Thread_local char texts[2][NAME_SHOWN_BYTES];
+    static _Thread_local unsigned turn;
+
+    if (!isatty(STDERR_FILENO))
+        return name;
+    char *text = texts[turn++ % 2];
+    escape(name, text, NAME_SHOWN_BYTES);
+    return text;
+}
+
 __attribute__((format(printf, 2, 0))) static void say_line(const char *path, const char *format,
                                                            va_list arguments)
 {
     flockfile(stderr);
+    progress_hide();
     fputs("wtcli: ", stderr);
     if (path != NULL) {
         print_name(stderr, path);
@@ -91,7 +120,8 @@ int say_failure(const char *path, const char *format, ...)
 int say_error(const char *path, int error)
 {
     if (error == -ENOTCONN || error == -EREMOTEIO) {
-        if (atomic_exchange(&lost, true))
+        atomic_store(&gone, true);
+        if (atomic_exchange(&lost, true) || may_return)
             return 1;
         return say_failure(path, error == -EREMOTEIO
                                      ? "the server was lost; whether this was done is unknown"
@@ -122,7 +152,7 @@ int say_reason(const char *path, const char *reason)
 
     if (words == NULL && colon != NULL)
         words = after_path(reason, colon + 1);
-    return say_failure(path, "%s", words != NULL ? words : reason);
+    return say_failure(path, "%s", shown_name(words != NULL ? words : reason));
 }
 
 int say_usage(const char *format, ...)
@@ -142,9 +172,27 @@ void say_rest(void)
         fprintf(stderr, "wtcli: and %u more failures like these\n", count - FAILURES_PRINTED_MAX);
 }
 
+uint64_t failure_count(void)
+{
+    return atomic_load(&failures);
+}
+
 bool server_lost(void)
 {
     return atomic_load(&lost);
+}
+
+void lost_may_return(bool may)
+{
+    may_return = may;
+}
+
+bool lost_forget(void)
+{
+    if (!may_return || !atomic_exchange(&gone, false))
+        return false;
+    atomic_store(&lost, false);
+    return true;
 }
 
 int finish_output(void)

@@ -11,6 +11,7 @@
 
 #include "client/cli/directory.h"
 #include "client/cli/pool.h"
+#include "client/cli/progress.h"
 
 static int done(const char *path, int error)
 {
@@ -33,7 +34,9 @@ static char *inside(struct cli *cli, const char *target, const char *path)
 static int remove_job(struct worker *worker, const struct job *job, void *context)
 {
     (void)context;
-    return done(job->from, wt_unlink(worker->session, job->from));
+    int error = wt_unlink(worker->session, job->from);
+    progress_add(error == 0, 0);
+    return done(job->from, error);
 }
 
 /* Files are unlinked by the pool as directories are read; then the directories, those found last (the
@@ -45,6 +48,7 @@ static int remove_tree(struct cli *cli, const char *path)
     char **directories = allocate(capacity * sizeof *directories);
     int code = 0;
 
+    progress_begin(cli, "rm");
     directories[0] = copy_string(path);
     for (size_t i = 0; i < count && !server_lost(); i++) {
         struct directory content;
@@ -53,7 +57,7 @@ static int remove_tree(struct cli *cli, const char *path)
         for (size_t j = 0; error == 0 && j < content.count; j++) {
             char *below = path_join(directories[i], content.entries[j].name);
             if (content.entries[j].type != DT_DIR) {
-                pool_add(pool, below, NULL, NULL);
+                pool_add(pool, below, NULL, 0);
                 continue;
             }
             if (count == capacity) {
@@ -70,6 +74,7 @@ static int remove_tree(struct cli *cli, const char *path)
             code |= done(directories[i], wt_rmdir(cli->session, directories[i]));
         free(directories[i]);
     }
+    progress_end();
     free(directories);
     return code;
 }

@@ -106,7 +106,7 @@ struct pool *pool_create(struct cli *cli, int (*work)(struct worker *, const str
 static void pool_grow(struct pool *pool)
 {
     struct worker *worker = &pool->workers[pool->started];
-    struct wt_options options = WT_OPTIONS_INIT;
+    struct wt_options options = pool->cli->session_options;
 
     options.arena_bytes = WORKER_ARENA_BYTES;
     int error = wt_connect(pool->cli->socket_path, &options, &worker->session);
@@ -124,12 +124,14 @@ static void pool_grow(struct pool *pool)
     }
     pool->allowed = pool->started;
     if (pool->started == 0) {
-        say_error(pool->cli->socket_path, error);
+        /* The main session had one a moment ago. */
+        bool absent = error == -ENOENT || error == -ECONNREFUSED;
+        say_error(pool->cli->socket_path, absent ? -ENOTCONN : error);
         pool->failed = true;
     }
 }
 
-void pool_add(struct pool *pool, char *from, char *to, const struct stat *status)
+void pool_add(struct pool *pool, char *from, char *to, mode_t type)
 {
     pthread_mutex_lock(&pool->lock);
     bool grow = pool->started < pool->allowed && pool->count >= pool->idle;
@@ -145,9 +147,7 @@ void pool_add(struct pool *pool, char *from, char *to, const struct stat *status
     while (pool->count == QUEUE_JOBS)
         pthread_cond_wait(&pool->not_full, &pool->lock);
     struct job *job = &pool->queue[(pool->head + pool->count++) % QUEUE_JOBS];
-    *job = (struct job){.from = from, .to = to};
-    if (status != NULL)
-        job->status = *status;
+    *job = (struct job){.from = from, .to = to, .type = type};
     pthread_cond_signal(&pool->not_empty);
     pthread_mutex_unlock(&pool->lock);
 }

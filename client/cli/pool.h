@@ -32,7 +32,7 @@ struct worker {
 
 struct job {
     char *from, *to; /* the pool frees them; to may be NULL */
-    struct stat status;
+    mode_t type;     /* the S_IFMT bits */
 };
 
 struct pool;
@@ -40,8 +40,8 @@ struct pool;
 /* work runs on the worker's thread and says itself what went wrong; 0 or 1. */
 struct pool *pool_create(struct cli *cli, int (*work)(struct worker *, const struct job *, void *),
                          void *context);
-/* Takes from and to. Waits while the queue is full. status may be NULL. */
-void pool_add(struct pool *pool, char *from, char *to, const struct stat *status);
+/* Takes from and to. Waits while the queue is full. */
+void pool_add(struct pool *pool, char *from, char *to, mode_t type);
 /* Waits for all jobs and ends the workers; 1 if any failed. */
 int pool_finish(struct pool *pool);
 

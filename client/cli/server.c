@@ -2,18 +2,13 @@
 #include "client/cli/cli.h"
 
 #include <errno.h>
-#include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#define STATS_BYTES (64u << 10)
+#include "client/cli/json.h"
 
-static void print_json(struct json_object *object)
-{
-    puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_NOSLASHESCAPE));
-    json_object_put(object);
-}
+#define STATS_BYTES (64u << 10)
 
 static double elapsed_us(const struct timespec *from)
 {
@@ -46,7 +41,7 @@ int command_ping(struct cli *cli, int count, char **operands)
         json_object_object_add(object, "socket", json_object_new_string(cli->socket_path));
         json_object_object_add(object, "shards", json_object_new_int64(wt_shards(cli->session)));
         json_object_object_add(object, "round_trip_us", json_object_new_double(round_trip_us));
-        print_json(object);
+        json_print(object);
         return 0;
     }
     print_name(stdout, cli->socket_path);
@@ -84,6 +79,26 @@ static struct json_object *stats_json(char *text)
     return object;
 }
 
+/* The text format of Prometheus. Which of the figures only grow the server does not say: all are untyped. */
+static void print_prometheus(char *text)
+{
+    struct json_object *object = stats_json(text);
+    json_object_object_foreach(object, key, value)
+    {
+        if (json_object_is_type(value, json_type_int))
+            printf("# TYPE wt_%s untyped\nwt_%s %s\n", key, key, json_object_get_string(value));
+    }
+    json_object_put(object);
+}
+
+int look_stats(struct cli *cli, int count, char **operands)
+{
+    (void)count, (void)operands;
+    return given(cli, OPTION_JSON) && given(cli, OPTION_PROMETHEUS)
+               ? say_usage("stats: --json or --prometheus, not both")
+               : 0;
+}
+
 int command_stats(struct cli *cli, int count, char **operands)
 {
     (void)count, (void)operands;
@@ -94,7 +109,9 @@ int command_stats(struct cli *cli, int count, char **operands)
     if (bytes < 0)
         code = say_error("stats", (int)bytes);
     else if (given(cli, OPTION_JSON))
-        print_json(stats_json(text));
+        json_print(stats_json(text));
+    else if (given(cli, OPTION_PROMETHEUS))
+        print_prometheus(text);
     else
         fputs(text, stdout);
     free(text);
@@ -159,7 +176,7 @@ int command_df(struct cli *cli, int count, char **operands)
     if (error != 0)
         return say_error("df", error);
     if (given(cli, OPTION_JSON)) {
-        print_json(space_json(cli, &space));
+        json_print(space_json(cli, &space));
         return 0;
     }
     /* As df(1): of what users may have, rounded up. */
@@ -199,7 +216,7 @@ int server_info(struct cli *cli)
     free(text);
     if (given(cli, OPTION_JSON)) {
         json_object_object_add(object, "stats", stats);
-        print_json(object);
+        json_print(object);
         return 0;
     }
     json_object_object_foreach(object, key, value)

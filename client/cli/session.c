@@ -17,6 +17,8 @@
 
 #define ANSWER_MS 900
 #define RETRY_MS  50
+/* A command that kills every server it meets must end, too. */
+#define RECONNECTS_MAX 10u
 
 static char silence[256]; /* the message, made before the timer runs */
 
@@ -66,7 +68,7 @@ int session_open(struct cli *cli)
     double deadline_s = now_s() + cli->reconnect_s;
     int error;
     silence_timer(cli->socket_path, cli->reconnect_s + ANSWER_MS / 1e3);
-    while ((error = wt_connect(cli->socket_path, NULL, &cli->session)) != 0) {
+    while ((error = wt_connect(cli->socket_path, &cli->session_options, &cli->session)) != 0) {
         bool absent = error == -ENOENT || error == -ECONNREFUSED || error == -ETIMEDOUT ||
                       error == -ENOTCONN || error == -EREMOTEIO;
         if (!absent || now_s() >= deadline_s)
@@ -74,5 +76,21 @@ int session_open(struct cli *cli)
         nanosleep(&(struct timespec){.tv_nsec = RETRY_MS * 1000000l}, NULL);
     }
     silence_timer(cli->socket_path, 0);
-    return error != 0 ? say_connect(cli->socket_path, error) : 0;
+    if (error != 0)
+        return say_connect(cli->socket_path, error);
+    watchdog_start(cli);
+    return 0;
+}
+
+bool session_again(struct cli *cli)
+{
+    if (!lost_forget())
+        return false;
+    wt_disconnect(cli->session);
+    cli->session = NULL;
+    if (cli->reconnects++ == RECONNECTS_MAX) {
+        say_failure(cli->socket_path, "the server was lost %u times", RECONNECTS_MAX + 1);
+        return false;
+    }
+    return session_open(cli) == 0;
 }

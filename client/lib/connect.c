@@ -17,6 +17,8 @@
 
 #define CONNECT_MS 5000
 
+static const char not_ours[] = "%s: what answers there is not a wt server";
+
 static _Thread_local char connect_error[512];
 
 void wtc_connect_error_set(const char *format, ...)
@@ -46,10 +48,31 @@ static int64_t now_ms(void)
     return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/* What somebody who sees the error may look at. */
+static const char *advice(int error)
+{
+    switch (error) {
+    case ENOENT:
+    case ECONNREFUSED:
+        return " (is wtd running?)";
+    case EACCES:
+        return " (the socket's mode decides who may connect)";
+    case ETIMEDOUT:
+        return " (the server takes no connection: it is busy or stopped)";
+    default:
+        return "";
+    }
+}
+
 static int open_socket(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     size_t length = strlen(path);
+    /* To the kernel it would be an abstract name. */
+    if (length == 0) {
+        wtc_connect_error_set("the socket path is empty");
+        return -ENOENT;
+    }
     if (length >= sizeof(address.sun_path)) {
         wtc_connect_error_set("socket path is longer than %zu bytes: %.200s...",
                               sizeof(address.sun_path) - 1, path);
@@ -73,9 +96,12 @@ static int open_socket(const char *path)
     if (rc == 0)
         return fd;
     int error = errno == EAGAIN || errno == EINTR ? ETIMEDOUT : errno;
-    wtc_connect_error_set("%s: %s%s", path, words(error),
-                          error == ENOENT || error == ECONNREFUSED ? " (is wtd running?)" : "");
     close(fd);
+    if (error == EPROTOTYPE) {
+        wtc_connect_error_set(not_ours, path);
+        return -EPROTO;
+    }
+    wtc_connect_error_set("%s: %s%s", path, words(error), advice(error));
     return -error;
 }
 
@@ -173,7 +199,7 @@ static int receive_welcome(int fd, const char *path, struct wt_welcome *welcome,
     }
     if (n != sizeof(*welcome) || message.msg_flags & MSG_TRUNC ||
         welcome->magic != WT_WELCOME_MAGIC) {
-        wtc_connect_error_set("%s: what answers there is not a wt server", path);
+        wtc_connect_error_set(not_ours, path);
         return -EPROTO;
     }
     return 0;

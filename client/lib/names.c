@@ -7,6 +7,7 @@
  * handle of the request, for a second path by its offset.
  */
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -99,6 +100,10 @@ static int second_path(struct wt *s, int directory, const char *path, struct wt_
 {
     uint64_t start;
     int64_t length = wtc_at(s, directory, path, &start);
+    if (length == -ENOTDIR) { /* the server first looks at the first path */
+        start = WT_NOT_A_DIRECTORY;
+        length = wtc_path_length(path);
+    }
     if (length < 0)
         return (int)length;
     request->offset = start == WT_NO_HANDLE ? 0 : start;
@@ -145,7 +150,8 @@ WT_EXPORT int wt_renameat(struct wt *s, int from_directory, const char *from, in
 {
     uint8_t level = wtc_level_of((int)flags);
     unsigned others = flags & ~(unsigned)WTC_LEVEL_FLAGS;
-    if (level == WTC_LEVEL_CONFLICT || others >= 1u << 24)
+    if (level == WTC_LEVEL_CONFLICT ||
+        (others != 0 && others != RENAME_NOREPLACE && others != RENAME_EXCHANGE))
         return -EINVAL;
     struct wt_request request = {.opcode = WT_OP_RENAME, .level = level, .argument = others};
     struct content second;
@@ -269,6 +275,12 @@ WT_EXPORT int wt_fchown(struct wt *s, int handle, uid_t uid, gid_t gid)
     return object_call(s, chown_request(uid, gid), handle, nothing);
 }
 
+/* Then nothing is looked at, not even the path. */
+static bool omits_both(const struct timespec times[2])
+{
+    return times && times[0].tv_nsec == UTIME_OMIT && times[1].tv_nsec == UTIME_OMIT;
+}
+
 static int time_to_wire(const struct timespec *time, struct wt_wire_time *wire)
 {
     bool is_special = time->tv_nsec == UTIME_NOW || time->tv_nsec == UTIME_OMIT;
@@ -295,6 +307,8 @@ WT_EXPORT int wt_utimensat(struct wt *s, int directory, const char *path,
     int rc = times_to_wire(times, &wire);
     if (rc < 0)
         return rc;
+    if (omits_both(times))
+        return wtc_check(s);
     return attribute_call(s, (struct wt_request){.opcode = WT_OP_UTIMENS}, directory, path,
                           (struct content){&wire, sizeof(wire)}, flags);
 }

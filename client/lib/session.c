@@ -227,8 +227,10 @@ WT_EXPORT int wt_connect(const char *socket_path, const struct wt_options *given
         socket_path =
             from_environment && from_environment[0] ? from_environment : WT_SOCKET_DEFAULT;
     struct wt *s = calloc(1, sizeof(*s));
-    if (!s)
+    if (!s) {
+        wtc_connect_error_set("no memory for the session");
         return -ENOMEM;
+    }
     s->socket = -1;
     int socket = wtc_handshake(socket_path, &options, &welcome, fds);
     rc = socket < 0 ? socket : session_fill(s, &options, &welcome, socket, fds);

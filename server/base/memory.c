@@ -33,6 +33,11 @@ static void read_allowed(void)
         allowed_count = (unsigned)CPU_COUNT_S(sizeof(allowed), allowed);
 }
 
+uint64_t memory_machine_bytes(void)
+{
+    return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
 unsigned memory_core_count(void)
 {
     pthread_once(&allowed_once, read_allowed);

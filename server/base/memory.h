@@ -11,10 +11,12 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* core: the n-th core this process may run on, modulo their number. */
 int memory_enter_shard(unsigned core);
 unsigned memory_core_count(void);
+uint64_t memory_machine_bytes(void);
 
 /* A memfd of size_bytes (a multiple of the page size), every page allocated now (-ENOMEM or -ENOSPC where
  * that fails), sealed against shrinking, growing and further seals, mapped read-write. huge: ask for huge

@@ -326,7 +326,7 @@ static int change_maps(struct file_operation *operation)
     whole_pages(operation, &first, &end);
     if (first == end)
         return 1;
-    if (operation->cursor < first) {
+    if (operation->cursor == 0) { /* at the start */
         operation->cursor = first;
         file_drop_pages(operation->file, first, end);
     }

@@ -22,6 +22,7 @@
 
 #include "server/base/clock.h"
 #include "server/base/log.h"
+#include "server/base/memory.h"
 #include "server/session/handshake.h"
 #include "server/session/socket.h"
 
@@ -473,12 +474,6 @@ static void accept_fire(struct reactor_event *event, int32_t result, uint32_t co
 
 /* ---- the listener itself ---- */
 
-static uint64_t memory_for_regions(void)
-{
-    uint64_t machine_bytes = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
-    return machine_bytes / 4;
-}
-
 int session_listener_create(struct session_shard *shard,
                             const struct session_listener_options *options,
                             struct session_listener **listener, char *reason, size_t reason_bytes)
@@ -492,7 +487,7 @@ int session_listener_create(struct session_shard *shard,
     made->accept_event.fire = accept_fire;
     made->accept_message.deliver = accept_more;
     made->timer_event.fire = timer_fire;
-    made->region_bytes_max = memory_for_regions();
+    made->region_bytes_max = memory_machine_bytes() / 4;
     made->user_sessions_max = options->user_sessions_max;
     list_init(&made->greeting);
     int error = socket_listen(options->path, options->mode, &made->place, &made->descriptor, reason,

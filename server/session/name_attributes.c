@@ -175,10 +175,12 @@ static int read_times(const struct session_request *request, int64_t now_ns,
     if (wire->length2 != 0) {
         const unsigned char *shared =
             session_arena(request->queue, wire->arena_offset2, wire->length2);
-        if (!shared || wire->length2 < sizeof(copy))
+        if (!shared || wire->length2 != sizeof(copy))
             return -EINVAL;
         memcpy(&copy, shared, sizeof(copy));
         __asm__ volatile("" ::: "memory");
+        if (copy.atime.reserved | copy.mtime.reserved)
+            return -EINVAL;
     }
     *explicit_times = copy.atime.nanoseconds != UTIME_NOW || copy.mtime.nanoseconds != UTIME_NOW;
     int error = to_ns(&copy.atime, now_ns, &times->atime_ns);

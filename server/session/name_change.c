@@ -64,10 +64,10 @@ static int make_link(struct session_request *request, struct name_job *job)
 static int make_removal(struct session_request *request, struct name_job *job)
 {
     struct names_place place;
-    int error = name_resolve(request, NAME_RANGE_FIRST, NAMES_NOFOLLOW, &place);
+    int error = name_resolve(request, NAME_RANGE_FIRST, NAMES_PARENT | NAMES_NOFOLLOW, &place);
     if (error)
         return error;
-    job->gone_is_file = S_ISREG(place.inode->mode);
+    job->gone_is_file = place.inode && S_ISREG(place.inode->mode);
     return names_make_unlink(name_tree(request), &job->change, &place,
                              request->wire.opcode == WT_OP_RMDIR);
 }
@@ -78,7 +78,7 @@ static int make_rename(struct session_request *request, struct name_job *job)
     if (flags != 0 && flags != RENAME_NOREPLACE && flags != RENAME_EXCHANGE)
         return -EINVAL;
     struct names_place from, to;
-    int error = name_resolve(request, NAME_RANGE_FIRST, NAMES_NOFOLLOW, &from);
+    int error = name_resolve(request, NAME_RANGE_FIRST, NAMES_PARENT | NAMES_NOFOLLOW, &from);
     if (error)
         return error;
     error = name_resolve(request, NAME_RANGE_SECOND, NAMES_PARENT | NAMES_NOFOLLOW, &to);

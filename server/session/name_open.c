@@ -204,18 +204,6 @@ static void truncate_ready(struct name_step *step, struct file_operation *operat
     file_submit(operation);
 }
 
-/* A size of 0 now may be one that writes in flight are about to change; they were not acknowledged before
- * this open was, so that they come after it is a possible order. */
-static bool must_truncate(const struct name_close *notice)
-{
-    if (!(notice->flags & O_TRUNC))
-        return false;
-    struct file_attributes attributes;
-    file_attributes(notice->home->engine, notice->ino, notice->generation, notice->birth_ns,
-                    &attributes);
-    return attributes.size_bytes > 0;
-}
-
 static void open_arrived(struct message *message)
 {
     struct name_close *notice = list_entry(message, struct name_close, message);
@@ -223,7 +211,7 @@ static void open_arrived(struct message *message)
     notice->file = file_acquire(home->engine, notice->ino, notice->generation, notice->birth_ns);
     if (!notice->file)
         refuse(notice, -ENOMEM);
-    else if (must_truncate(notice))
+    else if (notice->flags & O_TRUNC) /* an empty file's too: its times move */
         name_step_begin(home, &notice->step, truncate_ready);
     else
         install_file(notice);
@@ -288,27 +276,55 @@ static int may_open(const struct name_close *notice, const struct names_place *p
     uint32_t flags = notice->flags;
     if ((flags & O_CREAT) && (flags & O_EXCL))
         return -EEXIST;
+    bool directory = S_ISDIR(inode->mode);
+    if (directory && (flags & O_CREAT))
+        return -EISDIR;
+    if (!directory && ((flags & O_DIRECTORY) || place->must_be_directory))
+        return -ENOTDIR;
     if (S_ISLNK(inode->mode))
         return -ELOOP;
-    if (S_ISDIR(inode->mode)) {
-        if (writes(notice) || (flags & O_CREAT))
-            return -EISDIR;
-    } else if ((flags & O_DIRECTORY) || place->must_be_directory) {
-        return -ENOTDIR;
-    }
+    if (directory && writes(notice))
+        return -EISDIR;
     if (writes(notice) && notice->names->volume_shard->read_only)
         return -EROFS;
+    const struct credentials *who = &notice->request->queue->session->who;
     int want = 0;
     if ((flags & O_ACCMODE) != O_WRONLY)
         want |= R_OK;
     if (writes(notice))
         want |= W_OK;
-    return names_permitted(&notice->request->queue->session->who, inode, want);
+    int error = names_permitted(who, inode, want);
+    if (!error && flags & O_NOATIME && who->uid != 0 && who->uid != inode->uid)
+        error = -EPERM;
+    return error;
+}
+
+static void stripped(void *context, int error)
+{
+    (void)context;
+    (void)error; /* of the journal: the open's own barrier, which comes after it, gets it too */
+}
+
+/* Who changes a file's contents takes its set-id bits away. */
+static int strip_set_id(struct name_close *notice, struct name_inode *inode)
+{
+    struct name_job *job;
+    int error = name_job_create(notice->request, &job);
+    if (error)
+        return error;
+    names_make_strip(&job->change, inode);
+    if (job->change.record_bytes == 0)
+        name_job_discard(job);
+    else if ((error = name_job_apply(job)) == 0)
+        name_job_append(job, WT_LEVEL_BEHIND, NULL, stripped);
+    return error;
 }
 
 static int open_existing(struct name_close *notice, const struct names_place *place)
 {
     int error = may_open(notice, place);
+    if (!error && notice->flags & O_TRUNC)
+        error = strip_set_id(notice, place->inode);
     if (error)
         return error;
     count(notice, place->inode);
@@ -347,8 +363,6 @@ static int make_new(struct session_request *request, struct name_job *job,
 
 static int open_new(struct name_close *notice, struct names_place *place)
 {
-    if (place->must_be_directory)
-        return -EISDIR;
     struct name_job *job;
     int error = name_job_create(notice->request, &job);
     if (error)
@@ -409,7 +423,7 @@ static int begin_open(struct name_close *notice)
     uint32_t flags = notice->flags;
     unsigned how = 0;
     if (flags & O_CREAT)
-        how |= NAMES_PARENT;
+        how |= NAMES_PARENT | NAMES_NO_SLASH;
     if ((flags & O_NOFOLLOW) || ((flags & O_CREAT) && (flags & O_EXCL)))
         how |= NAMES_NOFOLLOW;
     struct names_place place;

@@ -45,13 +45,13 @@ static int find_start(const struct session_request *request, enum name_range ran
                       struct name_inode **start)
 {
     const struct wt_request *wire = &request->wire;
-    uint32_t index = wire->handle_index, generation = wire->handle_generation;
-    if (range == NAME_RANGE_SECOND && wire->opcode != WT_OP_SYMLINK) {
-        index = wire->offset ? (uint32_t)wire->offset : WT_NO_HANDLE;
-        generation = (uint32_t)(wire->offset >> 32);
-    }
+    bool by_offset = range == NAME_RANGE_SECOND && wire->opcode != WT_OP_SYMLINK;
+    uint32_t index = by_offset ? (uint32_t)wire->offset : wire->handle_index;
+    uint32_t generation = by_offset ? (uint32_t)(wire->offset >> 32) : wire->handle_generation;
     *start = NULL;
-    if (index == WT_NO_HANDLE)
+    if (by_offset && wire->offset == WT_NOT_A_DIRECTORY)
+        return -ENOTDIR;
+    if (by_offset ? wire->offset == 0 : index == WT_NO_HANDLE)
         return 0;
     struct session_queue *queue = request->queue->session->queues[JOURNAL_SHARD];
     const struct session_handle *handle = session_handle_find(queue, index, generation);

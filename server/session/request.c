@@ -13,6 +13,8 @@
 
 #include "server/session/queue.h"
 
+#define WIRE_MODE_MAX 0177777u
+
 /* What a request may say; all other fields must be zero. */
 #define TAKES_HANDLE   1u
 #define TAKES_LEVEL    2u
@@ -100,6 +102,20 @@ static bool unused_are_zero(const struct wt_request *wire, unsigned takes)
            (takes & TAKES_RANGE2 || !(wire->arena_offset2 | wire->length2));
 }
 
+/* A mode has 16 bits; OPEN's argument has its flags above. */
+static bool mode_fits(const struct wt_request *wire)
+{
+    switch (wire->opcode) {
+    case WT_OP_OPEN:
+        return (uint32_t)wire->argument <= WIRE_MODE_MAX;
+    case WT_OP_MKDIR:
+    case WT_OP_CHMOD:
+        return wire->argument <= WIRE_MODE_MAX;
+    default:
+        return true;
+    }
+}
+
 /* What can be said without looking at what the request names. */
 static int check_form(const struct session_queue *queue, const struct wt_request *wire)
 {
@@ -108,7 +124,7 @@ static int check_form(const struct session_queue *queue, const struct wt_request
     unsigned takes = rules[wire->opcode].takes;
     if (!(takes & IS_SERVED) || wire->flags & ~(uint32_t)rules[wire->opcode].flags ||
         !level_fits(wire, takes) || !handle_fits(wire, takes) || !unused_are_zero(wire, takes) ||
-        !object_fits(wire))
+        !object_fits(wire) || !mode_fits(wire))
         return -EINVAL;
     uint32_t length = takes & TAKES_MODE ? 0 : wire->length;
     if (!session_arena(queue, wire->arena_offset, length) ||

@@ -132,15 +132,17 @@ static int probe(struct device *device, const char **what)
 
 /* ---- writing ---- */
 
-static int write_zeroes(struct device *device, uint64_t offset, uint64_t length_bytes)
+static int write_zeroes(struct device *device, uint64_t offset, uint64_t length_bytes,
+                        void (*progress)(uint64_t done_bytes, uint64_t total_bytes))
 {
     void *zeroes = durable_buffer(ZERO_BYTES);
     int rc = zeroes ? 0 : -ENOMEM;
-    while (rc == 0 && length_bytes > 0) {
-        uint64_t piece = length_bytes < ZERO_BYTES ? length_bytes : ZERO_BYTES;
-        rc = device_transfer(device, DEVICE_WRITE, 0, offset, zeroes, piece);
-        offset += piece;
-        length_bytes -= piece;
+    for (uint64_t done = 0; rc == 0 && done < length_bytes;) {
+        uint64_t left = length_bytes - done, piece = left < ZERO_BYTES ? left : ZERO_BYTES;
+        rc = device_transfer(device, DEVICE_WRITE, 0, offset + done, zeroes, piece);
+        done += piece;
+        if (progress)
+            progress(done, length_bytes);
     }
     free(zeroes);
     return rc;
@@ -154,26 +156,29 @@ static int invalidate(struct device *device, const struct superblock *sb)
     char reason[256];
     int rc = 0;
     if (superblock_read(device, &old, reason, sizeof reason) == 0 && !old.other_used)
-        rc = write_zeroes(device, superblock_copy_offset(&old.superblock), VOLUME_BLOCK_BYTES);
+        rc =
+            write_zeroes(device, superblock_copy_offset(&old.superblock), VOLUME_BLOCK_BYTES, NULL);
     if (rc == 0)
-        rc = write_zeroes(device, 0, VOLUME_EDGE_BYTES);
+        rc = write_zeroes(device, 0, VOLUME_EDGE_BYTES, NULL);
     if (rc == 0)
-        rc = write_zeroes(device, whole_blocks(size) - VOLUME_EDGE_BYTES, VOLUME_EDGE_BYTES);
+        rc = write_zeroes(device, whole_blocks(size) - VOLUME_EDGE_BYTES, VOLUME_EDGE_BYTES, NULL);
     if (rc == 0)
-        rc = write_zeroes(device, superblock_copy_offset(sb), VOLUME_EDGE_BYTES);
+        rc = write_zeroes(device, superblock_copy_offset(sb), VOLUME_EDGE_BYTES, NULL);
     return rc < 0 ? rc : durable_flush(device);
 }
 
 /* A regular file is written from end to end, so that no later write needs the host's metadata. On a disk
  * only what is read back is: the journal, whose old blocks carry another uuid, for a clean start. */
-static int write_image(struct device *device, const struct superblock *sb)
+static int write_image(struct device *device, const struct superblock *sb,
+                       const struct volume_format_options *options)
 {
     bool file = strcmp(device->capabilities.kind, "file") == 0;
     if (sb->flags & SUPERBLOCK_SPARSE)
         return 0;
     if (file)
-        return write_zeroes(device, 0, sb->size_bytes);
-    return write_zeroes(device, sb->journal_offset, sb->metadata_offset - sb->journal_offset);
+        return write_zeroes(device, 0, sb->size_bytes, options->progress);
+    return write_zeroes(device, sb->journal_offset, sb->metadata_offset - sb->journal_offset,
+                        options->progress);
 }
 
 /* Epoch 1 begins with one block: empty checkpoints of all partitions, and the root directory. */
@@ -210,7 +215,7 @@ static int write_volume(struct device *device, struct superblock *sb,
 {
     int rc = invalidate(device, sb);
     if (rc == 0)
-        rc = write_image(device, sb);
+        rc = write_image(device, sb, options);
     if (rc == 0)
         rc = write_first_block(device, sb, options);
     if (rc == 0)

@@ -118,7 +118,9 @@ uint64_t names_entry_count(const struct name_inode *directory);
 int names_permitted(const struct credentials *who, const struct name_inode *inode, int want);
 
 #define NAMES_NOFOLLOW 1u /* a symlink as the last component is the result itself */
-#define NAMES_PARENT   2u /* the last component need not exist */
+#define NAMES_PARENT   2u /* the last component need not exist, and may be a name too long to exist */
+#define NAMES_NO_SLASH \
+    4u /* the last component is a file to be made: -EISDIR where a slash follows it */
 
 struct names_place {
     struct name_inode *parent; /* the directory of the last component; NULL for the root itself */
@@ -180,6 +182,8 @@ int names_make_rename(struct names *names, struct names_change *change, struct n
  * omits. explicit_times: the caller named times (owner or root only); else write permission is enough. */
 int names_make_chmod(struct names *names, struct names_change *change, struct name_inode *inode,
                      uint32_t mode);
+/* What a write to a file does to its set-id bits; record_bytes is 0 when there are none to take. */
+void names_make_strip(struct names_change *change, struct name_inode *inode);
 int names_make_chown(struct names *names, struct names_change *change, struct name_inode *inode,
                      uint32_t uid, uint32_t gid);
 int names_make_utimens(struct names *names, struct names_change *change, struct name_inode *inode,

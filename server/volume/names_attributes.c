@@ -58,6 +58,16 @@ static uint32_t without_set_id(const struct credentials *who, const struct name_
     return mode;
 }
 
+void names_make_strip(struct names_change *change, struct name_inode *inode)
+{
+    struct record_builder unused;
+    struct item_inode item = names_state(inode);
+    item.mode = without_set_id(change->who, inode);
+    names_change_begin(change, &unused);
+    if (S_ISREG(inode->mode) && change->who->uid != 0 && item.mode != inode->mode)
+        finish(change, &item);
+}
+
 int names_make_chown(struct names *names, struct names_change *change, struct name_inode *inode,
                      uint32_t uid, uint32_t gid)
 {

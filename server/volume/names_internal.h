@@ -119,6 +119,8 @@ void names_add_entry_gone(struct record_builder *builder, const struct names_pla
 void names_add_lost_name(struct record_builder *builder, struct names_change *change,
                          const struct name_inode *inode);
 
+/* The error for a name that must be there and is not. */
+int names_missing(const struct names_place *place);
 /* A new name may be made here: the directory lives, the name is valid, W and X are granted. */
 int names_may_create(const struct credentials *who, const struct names_place *place);
 /* The name at `place` may be taken away: W and X, and the sticky bit's rule. */

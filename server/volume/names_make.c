@@ -107,6 +107,11 @@ void names_add_lost_name(struct record_builder *builder, struct names_change *ch
 
 /* ---- checks in common -------------------------------------------------------------------------- */
 
+int names_missing(const struct names_place *place)
+{
+    return place->name_bytes > NAMES_NAME_BYTES_MAX ? -ENAMETOOLONG : -ENOENT;
+}
+
 int names_may_create(const struct credentials *who, const struct names_place *place)
 {
     if (!place->parent || !S_ISDIR(place->parent->mode) || place->parent->orphan)
@@ -295,13 +300,28 @@ int names_make_root(struct names_change *change, uint32_t uid, uint32_t gid)
 
 /* ---- link -------------------------------------------------------------------------------------- */
 
+/* As fs.protected_hardlinks, which is on nearly everywhere: nobody pins down a file of somebody else's that he
+ * could not write himself, or a set-id program of which its owner will think that he removed it. */
+static bool may_pin(const struct credentials *who, const struct name_inode *inode)
+{
+    if (who->uid == 0 || who->uid == inode->uid)
+        return true;
+    bool set_id =
+        inode->mode & S_ISUID || (inode->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP);
+    return S_ISREG(inode->mode) && !set_id && names_permitted(who, inode, R_OK | W_OK) == 0;
+}
+
 int names_make_link(struct names *names, struct names_change *change, struct name_inode *inode,
                     struct names_place *place)
 {
     if (place->dot || place->inode)
         return -EEXIST;
+    if (place->name_bytes > NAMES_NAME_BYTES_MAX)
+        return -ENAMETOOLONG;
     if (place->must_be_directory)
         return -ENOENT;
+    if (!may_pin(change->who, inode))
+        return -EPERM;
     int error = names_may_create(change->who, place);
     if (error)
         return error;
@@ -349,10 +369,11 @@ static int check_unlink(const struct credentials *who, const struct names_place 
     if (error)
         return error;
     if (!place->inode)
-        return -ENOENT;
+        return names_missing(place);
     bool is_directory = S_ISDIR(place->inode->mode);
-    if (place->must_be_directory && !is_directory)
-        return -ENOTDIR;
+    /* Not of rmdir: there it is the same as without the slash. */
+    if (place->must_be_directory && !directory)
+        return is_directory ? -EISDIR : -ENOTDIR;
     error = names_may_remove(who, place);
     if (error)
         return error;

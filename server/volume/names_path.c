@@ -135,8 +135,6 @@ static int step(struct walk *walk)
     struct component component;
     if (!next_component(walk, &component))
         return end_at_dot(walk, &component);
-    if (component.bytes > NAMES_NAME_BYTES_MAX)
-        return -ENAMETOOLONG;
     int error = names_permitted(walk->who, walk->current, X_OK);
     if (error)
         return error;
@@ -149,8 +147,13 @@ static int step(struct walk *walk)
         return component.last ? end_at_dot(walk, &component) : 1;
     }
 
+    if (component.trailing_slash && walk->flags & NAMES_NO_SLASH)
+        return -EISDIR;
+    bool may_be_missing = component.last && walk->flags & NAMES_PARENT;
+    if (component.bytes > NAMES_NAME_BYTES_MAX && !may_be_missing)
+        return -ENAMETOOLONG;
     struct name_entry *entry = names_find(walk->names, walk->current, name, component.bytes);
-    if (!entry && !(component.last && walk->flags & NAMES_PARENT))
+    if (!entry && !may_be_missing)
         return -ENOENT;
     if (entry && S_ISLNK(entry->inode->mode) && must_follow(walk, &component))
         return follow(walk, entry->inode->target);

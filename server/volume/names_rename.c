@@ -4,6 +4,7 @@
  * Both are made of ITEM_ENTRYs that restate what names mean. The new meaning is stated before the old name
  * goes, so for a moment a directory has two names; names_apply allows for that.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -42,7 +43,9 @@ static int check_places(const struct renaming *renaming, unsigned flags)
     if (to->dot)
         return flags & RENAME_NOREPLACE ? -EEXIST : -EBUSY;
     if (!from->inode)
-        return -ENOENT;
+        return names_missing(from);
+    if (to->name_bytes > NAMES_NAME_BYTES_MAX)
+        return -ENAMETOOLONG;
     if (to->inode && flags & RENAME_NOREPLACE)
         return -EEXIST;
     if (!to->inode && renaming->exchange)
@@ -167,6 +170,7 @@ int names_make_rename(struct names *names, struct names_change *change, struct n
     int error = check_places(&renaming, flags);
     if (error)
         return error;
+    assert(from->inode); /* check_places */
     if (from->inode == to->inode) {
         struct record_builder unused;
         names_change_begin(change, &unused);

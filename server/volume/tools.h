@@ -1,5 +1,5 @@
 /*
- * tools.h - what wtcli does to a device without a server: mkfs, check, info. Blocking; one thread.
+ * tools.h - what wtcli does to a device without a server: mkfs, check, info, dump. Blocking; one thread.
  *
  * Each takes the device's claim (5 s wait), does its work with device_transfer, and releases it. say and
  * reason get lines for people: cause first.
@@ -18,6 +18,8 @@ struct volume_format_options {
     bool force;          /* overwrite a volume or another file system (never one that is served) */
     bool sparse;         /* do not write the image in full */
     uint32_t uid, gid;   /* owner of the root directory */
+    /* How much of what is written in full is written; may be NULL. */
+    void (*progress)(uint64_t done_bytes, uint64_t total_bytes);
 };
 
 /* -EEXIST: something is there and force is not set; -EINVAL: under 64 MiB; -EBUSY: in use; ... */
@@ -45,5 +47,38 @@ int volume_check_device(struct device *device, bool repair,
 
 int volume_info(const char *device, void (*say)(void *context, const char *key, const char *value),
                 void *context, char *reason, size_t reason_bytes);
+
+/* What dump tells goes out object by object. kind and key are static words; text is `bytes` long and may be
+ * whatever stands on the medium. NULL: not wanted. */
+struct dump_sink {
+    void *context;
+    void (*begin)(void *context, const char *kind);
+    void (*number)(void *context, const char *key, int64_t value, bool is_signed);
+    void (*text)(void *context, const char *key, const char *text, size_t bytes);
+    void (*end)(void *context);
+    /* Damage met on the way: a line each. */
+    void (*say)(void *context, const char *line);
+};
+
+enum volume_dump_what {
+    VOLUME_DUMP_SUPERBLOCK, /* both copies, and what is wrong with them */
+    VOLUME_DUMP_INODE,
+    VOLUME_DUMP_DIRECTORY, /* and its entries in the order of their cookies */
+    VOLUME_DUMP_EXTENTS,
+    VOLUME_DUMP_JOURNAL, /* its blocks, and why it ends where it ends */
+};
+
+struct volume_dump {
+    enum volume_dump_what what;
+    const char *which; /* inode, directory, extents: a number, or a path */
+    bool verbose;      /* journal: the records and their items too */
+};
+
+/* Reads, replays in memory, writes nothing; goes as far as damage lets it. 0; 1: there is damage, told to say;
+ * -errno: no more could be shown, with a line of why. */
+int volume_dump(const char *device, const struct volume_dump *dump, const struct dump_sink *sink,
+                char *reason, size_t reason_bytes);
+int volume_dump_device(struct device *device, const struct volume_dump *dump,
+                       const struct dump_sink *sink, char *reason, size_t reason_bytes);
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * fuzz_config.c - a config file from anywhere: taken or refused with the line, and what is taken is whole.
- * fuzz-covers: server/wtd_config.c server/wtd_options.c
+ * fuzz-covers: server/wtd_config.c
  */
 #include <assert.h>
 #include <errno.h>

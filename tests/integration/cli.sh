@@ -44,7 +44,7 @@ fi
 refuses no-server/path-too-long 1 "^wtcli: .*(107|too long)" "$WTCLI" --socket "/tmp/$(printf 'x%.0s' {1..120})" ping
 
 # ---- usage -----------------------------------------------------------------------------------------
-for words in "" "nonsense" "ls --nonsense" "ls -q" "put a" "put a b c" "truncate /a" "truncate -s 1Q /a" \
+for words in "" "nonsense" "ls --nonsense" "ls -x" "put a" "put a b c" "truncate /a" "truncate -s 1Q /a" \
     "mkfs --size x /dev/null" "ping extra" "bench --rw sideways" "bench --depth 0" "bench --level firm" \
     "chmod u~x /a" "ln -p a b" "dump" "--socket" "rm"; do
     # shellcheck disable=SC2086

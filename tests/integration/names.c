@@ -137,6 +137,10 @@ static void a_directory_is_wanted(void)
         is(wt_fstatat(session, file, "x", &st, 0), -ENOTDIR);
         is(wt_openat(session, file, "x", O_RDONLY, 0), -ENOTDIR);
         is(wt_renameat(session, WT_AT_ROOT, path, file, "x", 0), -ENOTDIR);
+        is(wt_renameat(session, WT_AT_ROOT, "/no/thing", file, "x", 0), -ENOENT);
+        is(wt_linkat(session, WT_AT_ROOT, path, file, "x", 0), -ENOTDIR);
+        is(wt_linkat(session, WT_AT_ROOT, "/nothing", file, "x", 0), -ENOENT);
+        is(wt_linkat(session, file, "", file, "x", AT_EMPTY_PATH), -ENOTDIR);
         is(wt_symlinkat(session, "t", file, "x"), -ENOTDIR);
         is(wt_fstatat(session, file, "/", &st, 0), 0);
         struct wt_dir *dir;

@@ -140,6 +140,11 @@ else
     for name in device/no-permission device/read-only socket/no-permission; do skip "$name" "not root"; done
 fi
 wtd_refuses cache/too-small 1 "cache 4M.*4 shards" "$image" --cache 4M --shards 4
+# Under a limit of file sizes, so that a wtd without the check fails otherwise and takes no memory.
+WTD_WRAP=(prlimit --fsize=$((1 << 30)))
+memory_kib=$(awk '/^MemTotal/ {print $2}' /proc/meminfo)
+wtd_refuses cache/too-large 1 "too large for this machine: at most [0-9]+M" "$image" --cache "${memory_kib}K"
+WTD_WRAP=()
 wtd_refuses shards/more-than-partitions 1 "16 partitions" "$image" --cache 128M --shards 17
 
 # ---- claims and sockets ----------------------------------------------------------------------------

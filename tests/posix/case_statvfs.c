@@ -14,21 +14,3 @@ CASE(fields_make_sense)
     fs_say(f, "files %d, free files %d", v.f_files > v.f_ffree, v.f_ffree > 0);
     fs_say(f, "read-only %d", (v.f_flag & ST_RDONLY) != 0);
 }
-
-CASE(written_data_takes_space)
-{
-    struct statvfs before = {0}, with = {0}, after = {0};
-    int h = fs_open(f, "a", O_CREAT | O_RDWR, 0644);
-    f->side->statvfs(f, &before);
-    for (int i = 0; i < 16; i++)
-        f->side->pwrite(f, f->handles[h].handle, f->buffer, FS_BUFFER_BYTES, i * FS_BUFFER_BYTES);
-    fs_fsync(f, h);
-    f->side->statvfs(f, &with);
-    fs_say(f, "16 MiB taken %d", before.f_bfree - with.f_bfree >= 4096);
-    fs_ftruncate(f, h, 0);
-    fs_fsync(f, h);
-    /* ext4 gives back what it frees when its journal has committed: the other side of the machine may be
-     * busy with that volume too, so only our own volume is asked for more. */
-    f->side->statvfs(f, &after);
-    fs_say(f, "given back %d", after.f_bfree > with.f_bfree);
-}

@@ -31,7 +31,7 @@ enum action {
     ACTION_RANGE, /* allocate, punch, zero */
     ACTION_SYNC,
     ACTION_FSTAT,
-    ACTION_NAMES, /* mkdir, rmdir, unlink, rename */
+    ACTION_NAMES, /* mkdir, rmdir, unlink, rename, link */
     ACTION_WRONG, /* must fail with the error expected */
     ACTION_STAT,
     ACTION_LIST_OPEN,
@@ -46,6 +46,7 @@ enum action {
 
 struct handle {
     bool open, closing, read_only;
+    bool nameless;           /* its file was made without a name and has none so far */
     struct file_model *file; /* NULL: of a shared file */
     uint32_t index, generation;
     unsigned shard;

@@ -308,6 +308,8 @@ static void names_answered(struct actor *actor, struct action_state *state, int6
         judge_error(actor, state, result);
     else
         judge_success(actor, state);
+    if (result >= 0 && state->request.opcode == WT_OP_LINK)
+        state->handle->nameless = false;
     settle_change_of_names(actor, state, result);
 }
 

@@ -144,11 +144,29 @@ static bool open_old(struct actor *actor, struct action_state *state, struct han
     return true;
 }
 
+/* A file without a name is known by its handle alone: no change of names. */
+static bool open_unnamed(struct actor *actor, struct action_state *state, struct handle *handle)
+{
+    struct file_model *file = actor_new_file(actor);
+    begin(actor, state, ACTION_OPEN, WT_OP_OPEN);
+    path_of(actor, state, false, pick_directory(actor), ~0u);
+    state->request.argument = open_argument(O_TMPFILE | O_RDWR);
+    state->request.level = actor_level(actor);
+    handle->file = state->file = file;
+    handle->read_only = false;
+    handle->nameless = true;
+    state->handle = handle;
+    submit(actor, state);
+    return true;
+}
+
 static bool begin_open(struct actor *actor, struct action_state *state)
 {
     struct handle *handle = free_handle(actor);
     if (!handle)
         return false;
+    if (random_one_in(&actor->world->random, 6))
+        return open_unnamed(actor, state, handle);
     return random_one_in(&actor->world->random, 2) ? open_new(actor, state, handle)
                                                    : open_old(actor, state, handle);
 }
@@ -200,6 +218,45 @@ static bool begin_remove(struct actor *actor, struct action_state *state)
     return true;
 }
 
+static bool has_name(const struct name_state *live, const struct file_model *file)
+{
+    for (unsigned i = 0; i < live->count; i++) {
+        if (live->records[i].file == file)
+            return true;
+    }
+    return false;
+}
+
+/* Another name for the file of a handle, the first one for one made without; whose names are all gone gets none
+ * any more. */
+static bool begin_link(struct actor *actor, struct action_state *state)
+{
+    const struct name_state *live = &actor->names.live;
+    struct handle *handle = &actor->handles[random_below(&actor->world->random, ACTOR_HANDLES)];
+    unsigned directory = pick_directory(actor), name = pick_name(actor);
+    if (!handle->open || handle->closing || tree_find(live, directory, name) ||
+        count_kind(live, false) >= FILES_MAX)
+        return false;
+    bool lost = !handle->nameless && !has_name(live, handle->file);
+    begin(actor, state, lost ? ACTION_WRONG : ACTION_NAMES, WT_OP_LINK);
+    path_of(actor, state, true, directory, name);
+    state->request.flags = WT_REQUEST_OBJECT;
+    state->request.handle_index = handle->index;
+    state->request.handle_generation = handle->generation;
+    state->request.level = actor_level(actor);
+    state->handle = handle;
+    state->expected_error = -ENOENT;
+    if (!lost) {
+        struct tree_change change = {
+            .kind = NAME_ADD,
+            .record = {.directory = directory, .name = name, .file = handle->file}};
+        state->changes_names = true;
+        name_model_change(&actor->names, &change);
+    }
+    actor_submit(actor, state, handle->shard);
+    return true;
+}
+
 static bool may_rename(const struct name_state *live, const struct name_record *from,
                        unsigned directory, const struct name_record *to)
 {
@@ -208,6 +265,8 @@ static bool may_rename(const struct name_state *live, const struct name_record *
     if (!to)
         return true;
     if (to == from || (to->file == NULL) != (from->file == NULL))
+        return false;
+    if (to->file && to->file == from->file) /* nothing happens then */
         return false;
     return to->file || tree_entries(live, to->number) == 0;
 }
@@ -312,8 +371,10 @@ bool actor_begin_names(struct actor *actor, struct action_state *state)
         return begin_close(actor, state);
     if (choice < 62)
         return begin_mkdir(actor, state);
-    if (choice < 72)
+    if (choice < 70)
         return begin_remove(actor, state);
+    if (choice < 75)
+        return begin_link(actor, state);
     if (choice < 87)
         return begin_rename(actor, state);
     if (choice < 91)

@@ -259,10 +259,28 @@ static bool file_matches(const struct world *world, struct node *node, char *why
     return true;
 }
 
+/* Of a file with several names each says the same. */
+static bool names_agree(const struct tree *tree, unsigned at, char *why, size_t why_bytes)
+{
+    const struct node *node = &tree->nodes[at];
+    for (unsigned i = 1; i < at; i++) {
+        const struct node *other = &tree->nodes[i];
+        if (other->is_directory || other->file != node->file)
+            continue;
+        if (other->size != node->size || memcmp(other->bytes, node->bytes, node->size) != 0) {
+            snprintf(why, why_bytes, "%s and %s are not the same file", other->path, node->path);
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool files_match(const struct world *world, struct tree *tree, char *why, size_t why_bytes)
 {
     for (unsigned i = 1; i < tree->count; i++) {
-        if (!tree->nodes[i].is_directory && !file_matches(world, &tree->nodes[i], why, why_bytes))
+        if (!tree->nodes[i].is_directory &&
+            (!file_matches(world, &tree->nodes[i], why, why_bytes) ||
+             !names_agree(tree, i, why, why_bytes)))
             return false;
     }
     return true;

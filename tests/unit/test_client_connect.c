@@ -1,4 +1,9 @@
 /* test_client_connect.c - libwt connects: paths, options, refusals, a welcome that lies. */
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
 #include "tests/unit/client_fixture.h"
 
 TestSuite(client_connect, .init = server_start, .fini = client_end, .timeout = 60);
@@ -151,4 +156,139 @@ Test(client_connect, options_out_of_range)
     options = (struct wt_options)WT_OPTIONS_INIT;
     options.size = 0;
     cr_assert_eq(wt_connect(server.path, &options, &session), -EINVAL);
+}
+
+/* ---- a reason for each failure --------------------------------------------------------------- */
+
+static void fails_with(const char *path, int error, const char *words)
+{
+    cr_assert_eq(wt_connect(path, NULL, &session), error);
+    cr_assert_null(session);
+    cr_assert(strstr(wt_connect_error(), words), "%s", wt_connect_error());
+    cr_assert_null(strchr(wt_connect_error(), '\n'));
+}
+
+static int listening_socket(const char *path, int type, int backlog)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+    unlink(path);
+    cr_assert_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    cr_assert_eq(listen(fd, backlog), 0);
+    return fd;
+}
+
+/* A path of this test, beside the server's. */
+static const char *other_path(void)
+{
+    static char path[108];
+    snprintf(path, sizeof(path), "/tmp/wt-test-client-%d.other", getpid());
+    return path;
+}
+
+Test(client_connect, empty_path_is_said)
+{
+    fails_with("", -ENOENT, "empty");
+}
+
+Test(client_connect, abandoned_socket_is_said)
+{
+    close(listening_socket(other_path(), SOCK_SEQPACKET, 1));
+    fails_with(other_path(), -ECONNREFUSED, "is wtd running");
+    unlink(other_path());
+}
+
+Test(client_connect, other_kind_of_socket_is_said)
+{
+    int fd = listening_socket(other_path(), SOCK_STREAM, 1);
+    fails_with(other_path(), -EPROTO, "not a wt server");
+    close(fd);
+    unlink(other_path());
+}
+
+Test(client_connect, missing_permission_is_said)
+{
+    int status;
+    cr_assert_eq(chmod(server.path, 0600), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        if (geteuid() == 0 && setuid(65534) < 0)
+            _exit(2);
+        if (geteuid() != 65534)
+            chmod(server.path, 0); /* our own socket: nobody may */
+        bool is_right = wt_connect(server.path, NULL, &session) == -EACCES &&
+                        strstr(wt_connect_error(), "Permission denied") && !session;
+        _exit(is_right ? 0 : 1);
+    }
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    cr_assert_eq(status, 0);
+}
+
+/* Its backlog is full and nobody accepts. */
+Test(client_connect, busy_server_is_given_up)
+{
+    int fd = listening_socket(other_path(), SOCK_SEQPACKET, 0), clients[4];
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", other_path());
+    for (int i = 0; i < 4; i++) {
+        clients[i] = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        (void)connect(clients[i], (struct sockaddr *)&address, sizeof(address));
+    }
+    fails_with(other_path(), -ETIMEDOUT, "takes no connection");
+    for (int i = 0; i < 4; i++)
+        close(clients[i]);
+    close(fd);
+    unlink(other_path());
+}
+
+static void tamper_version(struct wt_welcome *w)
+{
+    w->version++;
+}
+
+Test(client_connect, other_version_is_said)
+{
+    cannot_connect(tamper_version, "another version");
+}
+
+Test(client_connect, refusal_without_a_reason_has_words)
+{
+    server.refusal = -EUSERS;
+    fails_with(server.path, -EUSERS, "Too many users");
+}
+
+Test(client_connect, reason_is_made_fit_to_print)
+{
+    server.refusal = -EIO;
+    server.reason = "two\nlines\033[1m";
+    fails_with(server.path, -EIO, "two?lines?[1m");
+}
+
+static void leave_no_descriptors(void)
+{
+    struct rlimit limit;
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    int next = dup(0);
+    limit.rlim_cur = (rlim_t)next;
+    close(next);
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+Test(client_connect, descriptor_limit_is_said)
+{
+    leave_no_descriptors();
+    fails_with(server.path, -EMFILE, "Too many open files");
+}
+
+static void tamper_with_limit(struct wt_welcome *w)
+{
+    (void)w;
+    leave_no_descriptors();
+}
+
+Test(client_connect, descriptors_that_find_no_place_are_said)
+{
+    server.tamper = tamper_with_limit;
+    fails_with(server.path, -EMFILE, "no room for the session's descriptors");
 }

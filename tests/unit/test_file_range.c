@@ -331,6 +331,16 @@ Test(file_range, punch_works_on_a_full_volume)
     cr_assert_eq(engine_write(&other, FILE_THROUGH, 0, out, 2 * PAGE), 2 * PAGE);
 }
 
+Test(file_range, the_first_block_of_a_cached_file)
+{
+    enum file_kind kinds[] = {FILE_PUNCH, FILE_ZERO};
+    for (unsigned i = 0; i < 2; i++) {
+        put(FILE_THROUGH, 0, 3 * PAGE, 1);
+        cr_assert_eq(engine_range(&file, kinds[i], true, 0, PAGE), 0);
+        cr_assert(holds(0, PAGE, 0) && holds(PAGE, 2 * PAGE, 1));
+    }
+}
+
 /* More extents than one record frees. */
 Test(file_range, punch_of_many_extents)
 {

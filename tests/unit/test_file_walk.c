@@ -22,7 +22,7 @@
 #define SLOTS     24u
 #define LOG_MAX   4096u
 
-/* What a write, a truncate or the zeros between an old end and a write's start did to [offset, end). */
+/* What a write, a truncate, a punch or the zeros between an old end and a write's start did to [offset, end). */
 struct entry {
     uint64_t offset, end, stamp, size_after;
     bool durable, truncate;
@@ -48,6 +48,7 @@ struct slot {
     unsigned entry, entry_end; /* of the log */
     unsigned char *bytes, *expected;
     int64_t expected_result;
+    uint64_t offset;
 };
 
 static struct engine engine;
@@ -130,7 +131,30 @@ static void model_truncate(struct walker *walker, uint64_t size)
     walker->size = size;
 }
 
+/* Zeros in [offset, end) as far as the file reaches, which is to the end of the range unless keep_size. */
+static void model_range(struct walker *walker, enum file_kind kind, bool keep_size, uint64_t offset,
+                        uint64_t end)
+{
+    uint64_t from = kind == FILE_ALLOCATE || offset > walker->size ? walker->size : offset;
+    uint64_t size = !keep_size && end > walker->size ? end : walker->size;
+    end = end < size ? end : size;
+    if (from >= end)
+        return;
+    log_entry(walker, from, end, 0, size);
+    memset(walker->model + from, 0, end - from);
+    walker->size = size;
+}
+
 /* ---- doing ------------------------------------------------------------------------------------- */
+
+/* Nothing but zeros is passed over. Writes that came later may be seen or not. */
+static void check_seek(const struct slot *slot)
+{
+    int64_t found = slot->job.result;
+    cr_assert(found >= 0 || found == -ENXIO);
+    for (int64_t at = 0; at < slot->expected_result; at++)
+        cr_assert((found >= 0 && (int64_t)slot->offset + at >= found) || slot->expected[at] == 0);
+}
 
 static void slot_done(struct engine_job *job)
 {
@@ -139,15 +163,19 @@ static void slot_done(struct engine_job *job)
     slot->used = false;
     if (faulty) {
         failed += job->result == -EIO;
-        cr_assert(job->result >= 0 || job->result == -EIO, "%ld", (long)job->result);
+        cr_assert(job->result >= 0 || job->result == -EIO || slot->kind == FILE_SEEK, "%ld",
+                  (long)job->result);
+        return;
+    }
+    if (slot->kind == FILE_SEEK) {
+        check_seek(slot);
         return;
     }
     cr_assert_eq(job->result, slot->expected_result, "kind %d: %ld, not %ld", (int)slot->kind,
                  (long)job->result, (long)slot->expected_result);
     if (slot->kind == FILE_READ)
         cr_assert_eq(memcmp(slot->bytes, slot->expected, (size_t)job->result), 0);
-    bool durable =
-        (slot->kind == FILE_WRITE && slot->level == FILE_STABLE) || slot->kind == FILE_TRUNCATE;
+    bool durable = slot->level == FILE_STABLE || slot->kind == FILE_TRUNCATE;
     for (unsigned i = slot->entry; durable && i < slot->entry_end; i++)
         walker->log[i].durable = true;
     for (unsigned i = 0; slot->kind == FILE_SYNC && i < slot->entry; i++)
@@ -178,6 +206,7 @@ static void do_write(struct slot *slot, uint64_t offset, bool append)
     pattern_fill(stamp, offset, slot->bytes, length);
     model_write(walker, offset, length, stamp);
     slot->entry_end = walker->entries;
+    walker->file.direct = random_one_in(&chance, 5);
     if (append)
         engine_start_append(&walker->file, &slot->job, slot->level, slot->bytes, (uint32_t)length);
     else
@@ -192,6 +221,7 @@ static void do_read(struct slot *slot)
     uint64_t left = offset < walker->size ? walker->size - offset : 0;
     slot->expected_result = (int64_t)(left < length ? left : length);
     memcpy(slot->expected, walker->model + offset, (size_t)slot->expected_result);
+    walker->file.direct = random_one_in(&chance, 5);
     engine_start_read(&walker->file, &slot->job, offset, slot->bytes, (uint32_t)length);
 }
 
@@ -202,6 +232,28 @@ static void do_truncate(struct slot *slot)
     model_truncate(walker, size);
     slot->entry_end = walker->entries;
     engine_start_truncate(&walker->file, &slot->job, size);
+}
+
+static void do_range(struct slot *slot)
+{
+    struct walker *walker = slot->walker;
+    uint64_t offset = some_offset(walker), length = some_length(offset);
+    bool keep_size = slot->kind == FILE_PUNCH || random_below(&chance, 2);
+    slot->level = random_below(&chance, 2) ? FILE_THROUGH : FILE_STABLE;
+    model_range(walker, slot->kind, keep_size, offset, offset + length);
+    slot->entry_end = walker->entries;
+    engine_start_range(&walker->file, &slot->job, slot->kind, slot->level, keep_size, offset,
+                       length);
+}
+
+static void do_seek(struct slot *slot)
+{
+    struct walker *walker = slot->walker;
+    slot->offset = some_offset(walker);
+    if (slot->offset < walker->size)
+        slot->expected_result = (int64_t)(walker->size - slot->offset);
+    memcpy(slot->expected, walker->model + slot->offset, (size_t)slot->expected_result);
+    engine_start_seek(&walker->file, &slot->job, false, slot->offset);
 }
 
 static void do_something(struct slot *slot)
@@ -216,14 +268,22 @@ static void do_something(struct slot *slot)
                           .bytes = slot->bytes,
                           .expected = slot->expected};
     slot->job.context = slot;
-    slot->kind = choice < 45   ? FILE_WRITE
-                 : choice < 85 ? FILE_READ
-                 : choice < 92 ? FILE_SYNC
-                               : FILE_TRUNCATE;
+    slot->kind = choice < 42   ? FILE_WRITE
+                 : choice < 78 ? FILE_READ
+                 : choice < 80 ? FILE_SEEK
+                 : choice < 86 ? FILE_SYNC
+                 : choice < 92 ? FILE_TRUNCATE
+                 : choice < 95 ? FILE_PUNCH
+                 : choice < 98 ? FILE_ZERO
+                               : FILE_ALLOCATE;
     if (slot->kind == FILE_READ)
         do_read(slot);
     else if (slot->kind == FILE_TRUNCATE)
         do_truncate(slot);
+    else if (slot->kind == FILE_SEEK)
+        do_seek(slot);
+    else if (slot->kind == FILE_PUNCH || slot->kind == FILE_ZERO || slot->kind == FILE_ALLOCATE)
+        do_range(slot);
     else if (slot->kind == FILE_SYNC)
         engine_start_sync(&walker->file, &slot->job, random_below(&chance, 2));
     else if (choice < 15 && walker->size + PAGE < SIZE_MAX_)

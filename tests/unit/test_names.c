@@ -392,6 +392,7 @@ Test(names, link_refusals)
     cr_assert_eq(make_link(tree, "/file", "/dir"), -EEXIST);
     cr_assert_eq(make_link(tree, "/file", "/dir/."), -EEXIST);
     cr_assert_eq(make_link(tree, "/none", "/again"), -ENOENT);
+    cr_assert_eq(change_owner(tree, "/file", alice.uid, alice.gid), 0);
     tree->who = alice;
     cr_assert_eq(make_link(tree, "/file", "/again"), -EACCES);
     tree_end(tree);
