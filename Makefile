@@ -90,12 +90,14 @@ UNIT_SRC    := $(wildcard tests/unit/test_*.c)
 SIMTEST_SRC := $(wildcard tests/sim/*.c)
 INTEG_SRC   := $(wildcard tests/integration/*.c)
 POSIX_SRC   := $(wildcard tests/posix/*.c)
+WALK_SRC    := $(wildcard tests/walk/*.c)
 TSAN_SRC    := $(wildcard tests/tsan/*.c)
 BENCH_SRC   := $(wildcard tests/bench/*.c)
 FUZZ_SRC    := $(wildcard tests/fuzz/*.c)
 
 ALL_SRC := $(SERVER_SRC) $(wildcard server/wtd.c) $(LIBWT_SRC) $(CLI_SRC) $(EXAMPLE_SRC) $(SUPPORT_SRC) \
-           $(UNIT_SRC) $(SIMTEST_SRC) $(INTEG_SRC) $(POSIX_SRC) $(TSAN_SRC) $(BENCH_SRC) $(FUZZ_SRC)
+           $(UNIT_SRC) $(SIMTEST_SRC) $(INTEG_SRC) $(POSIX_SRC) $(WALK_SRC) $(TSAN_SRC) $(BENCH_SRC) \
+           $(FUZZ_SRC)
 # A page's section is its name's end.
 MAN_PAGES := $(wildcard client/lib/man/*.3 client/cli/*.1 server/*.5 server/*.8)
 # Every C file, for clang-format.
@@ -105,7 +107,8 @@ objects   = $(1:%.c=$(BUILD)/obj/%.o)
 programs  = $(1:%.c=$(BUILD)/%)
 UNIT_BIN  := $(call programs,$(UNIT_SRC))
 EXAMPLE_BIN := $(call programs,$(EXAMPLE_SRC))
-INTEG_BIN := $(call programs,$(INTEG_SRC)) $(if $(POSIX_SRC),$(BUILD)/tests/posix/posix)
+INTEG_BIN := $(call programs,$(INTEG_SRC)) $(if $(POSIX_SRC),$(BUILD)/tests/posix/posix) \
+             $(if $(WALK_SRC),$(BUILD)/tests/walk/walk)
 TSAN_BIN  := $(call programs,$(TSAN_SRC))
 BENCH_BIN := $(call programs,$(BENCH_SRC))
 FUZZ_BIN  := $(call programs,$(FUZZ_SRC))
@@ -215,8 +218,13 @@ $(call programs,$(INTEG_SRC)) $(BENCH_BIN): $(BUILD)/%: $(BUILD)/obj/%.o $(BUILD
 	@mkdir -p $(@D)
 	$(Q)$(link) $(URING_LIB) -lm
 
-# One program of many files, started by tests/integration/posix.sh.
+# Programs of many files, each started by the script of its name in tests/integration.
 $(BUILD)/tests/posix/posix: $(call objects,$(POSIX_SRC)) $(LIBWT_A) $(BUILD)/.sources
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(link)
+
+$(BUILD)/tests/walk/walk: $(call objects,$(WALK_SRC)) $(BUILD)/libwt-support.a $(LIBWT_A) $(BUILD)/.sources
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(link)
@@ -261,13 +269,15 @@ test:
 	@tests/run --build '$(BUILD)' unit integration sim canary
 
 # The same cases, as long as an issue asks for: a minute of eight clients, 20 rounds of SIGKILL, 100,000 files,
-# 10,000 simulated seeds.
+# 10,000 simulated seeds; then a million steps of the random walk under the sanitizers.
 test-long:
 	@deploy/install-deps build test
 	@$(MAKE) $(SUB) unit-programs integration-programs $(SIM_PROGRAM)
 	@STRESS_SECONDS=60 STRESS_ROUNDS=20 TREE_FILES=100000 SCALE_FILES=1000000 SCALE_WAIT=20 \
 	    LIMITS_LONG=1 BAD_INPUT_LONG=1 SIM_SEEDS=10000 TEST_TIMEOUT=1800 \
 	    tests/run --build '$(BUILD)' unit integration sim
+	@$(MAKE) $(SUB) VARIANT=asan BUILD='$(BUILD)/asan' all '$(BUILD)/asan/tests/walk/walk'
+	@$(ASAN_ENV) WALK_STEPS=1000000 TEST_TIMEOUT=7200 tests/run --build '$(BUILD)/asan' --only walk integration
 
 test-unit:
 	@deploy/install-deps build test
