@@ -231,6 +231,38 @@ Test(file_range, allocate_waits_for_frees_on_their_way)
     cr_assert_eq(blocks_of_file(), 1000);
 }
 
+Test(file_range, allocate_takes_what_other_shards_have)
+{
+    engine_finish(&engine);
+    start_with((struct engine_options){.shards = 3});
+    uint64_t free_blocks = engine_free_blocks(&engine);
+    cr_assert_eq(allocate(0, free_blocks * PAGE), 0);
+    cr_assert_eq(engine_free_blocks(&engine), 0);
+    cr_assert_eq(blocks_of_file(), free_blocks);
+    put(FILE_THROUGH, 100 * MIB, MIB, 1);
+    cr_assert(holds(100 * MIB, MIB, 1) && holds(50 * MIB, MIB, 0));
+    cr_assert_eq(engine_write(&other, FILE_THROUGH, 0, out, 1), -ENOSPC);
+}
+
+/* Free space in small pieces: many records, and other files have their turn between them. */
+Test(file_range, others_go_on_during_a_long_allocate)
+{
+    struct engine_job range = {0}, write = {0};
+    for (unsigned page = 0; page < 1000; page++)
+        cr_assert_eq(engine_write(page % 2 ? &file : &other, FILE_BEHIND, page * PAGE, out, PAGE),
+                     PAGE);
+    cr_assert_eq(
+        engine_range(&other, FILE_ALLOCATE, true, 8 * MIB, engine_free_blocks(&engine) * PAGE), 0);
+    cr_assert_eq(engine_truncate(&file, 0), 0);
+    engine_start_range(&file, &range, FILE_ALLOCATE, FILE_THROUGH, false, 0, 500 * PAGE);
+    engine_start_write(&other, &write, FILE_STABLE, 0, out, PAGE);
+    engine_run(&engine);
+    cr_assert_eq(range.result, 0);
+    cr_assert_eq(write.result, PAGE);
+    cr_assert_lt(write.order, range.order);
+    cr_assert_eq(engine_free_blocks(&engine), 0);
+}
+
 Test(file_range, ranges_that_cannot_be)
 {
     enum file_kind kinds[] = {FILE_ALLOCATE, FILE_PUNCH, FILE_ZERO};
