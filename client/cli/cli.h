@@ -96,6 +96,11 @@ static inline bool given(const struct cli *cli, unsigned option)
 int command_mkfs(struct cli *cli, int count, char **operands);
 int command_check(struct cli *cli, int count, char **operands);
 int command_info(struct cli *cli, int count, char **operands);
+/* archive.c, restore.c */
+int command_archive(struct cli *cli, int count, char **operands);
+int look_archive(struct cli *cli, int count, char **operands);
+int command_restore(struct cli *cli, int count, char **operands);
+int look_restore(struct cli *cli, int count, char **operands);
 /* dump.c */
 int command_dump(struct cli *cli, int count, char **operands);
 int look_dump(struct cli *cli, int count, char **operands);
@@ -169,9 +174,9 @@ void print_name(FILE *stream, const char *name);
 /* Flushes standard output; 1 after a message when it could not be written. */
 int finish_output(void);
 
-void *allocate(size_t bytes);
-void *reallocate(void *memory, size_t bytes);
-char *copy_string(const char *string);
+void *allocate(size_t bytes) __attribute__((returns_nonnull));
+void *reallocate(void *memory, size_t bytes) __attribute__((returns_nonnull));
+char *copy_string(const char *string) __attribute__((returns_nonnull));
 
 /* parse.c */
 

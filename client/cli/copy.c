@@ -218,6 +218,8 @@ struct copy_errors copy_content(struct worker *worker, const struct copy_end *fr
 
     if (copy.sparse)
         copy.data_end = 0; /* not yet looked for */
+    else if (from->limit_bytes > 0)
+        copy.data_end = copy.size_bytes = from->limit_bytes;
     else if (from->side == &local_side && (from->stream || status->st_size == 0))
         copy.data_end = copy.size_bytes = INT64_MAX; /* to its end: also files of /proc say 0 */
     copy.errors.target = worker_buffers(worker);
@@ -234,5 +236,6 @@ struct copy_errors copy_content(struct worker *worker, const struct copy_end *fr
         copy_wait(&copy);
     if (!copy_failed(&copy) && copy_has_holes(status) && !to->stream)
         copy.errors.target = to->side->set_size(worker->session, to->file, copy.size_bytes);
+    copy.errors.size_bytes = copy.size_bytes;
     return copy.errors;
 }

@@ -14,12 +14,15 @@
 struct copy_end {
     const struct side *side;
     int file;
-    bool stream; /* no offsets: a pipe, a device, a terminal */
+    bool stream;       /* no offsets: a pipe, a device, a terminal */
+    off_t limit_bytes; /* of a source that is a stream: where it ends for us; 0: at its end */
 };
 
-/* Which end failed, if any: a negative errno in one of them at most. */
+/* Which end failed, if any: a negative errno in one of them at most. size_bytes: how long the source turned out
+ * to be, at most what was asked for. */
 struct copy_errors {
     int source, target;
+    off_t size_bytes;
 };
 
 /* status: the source's. */

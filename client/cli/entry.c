@@ -21,8 +21,8 @@ static int copy_open_files(struct worker *worker, struct tree *tree, const char 
     int error = tree->to->status(worker->session, to_file, &there);
     if (error != 0)
         return say_error(to, error);
-    struct copy_end source = {tree->from, from_file, is_stream(tree->from, status)};
-    struct copy_end target = {tree->to, to_file, is_stream(tree->to, &there)};
+    struct copy_end source = {tree->from, from_file, is_stream(tree->from, status), 0};
+    struct copy_end target = {tree->to, to_file, is_stream(tree->to, &there), 0};
     struct copy_errors errors = copy_content(worker, &source, &target, status);
 
     if (errors.source != 0)

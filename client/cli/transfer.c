@@ -73,8 +73,10 @@ static int file_to_output(struct worker *worker, const char *path)
     struct copy_errors errors = {.source = error};
     if (error == 0) {
         progress_total((uint64_t)status.st_size);
-        errors = copy_content(worker, &(struct copy_end){&volume_side, file, false},
-                              &(struct copy_end){&local_side, STDOUT_FILENO, true}, &status);
+        errors = copy_content(
+            worker, &(struct copy_end){.side = &volume_side, .file = file},
+            &(struct copy_end){.side = &local_side, .file = STDOUT_FILENO, .stream = true},
+            &status);
     }
     wt_close(worker->session, file);
     if (errors.source != 0)
@@ -113,9 +115,9 @@ static int input_to_file(struct cli *cli, const char *path)
     if (file < 0)
         return say_error(path, file);
     /* Where it stands, also in a file: somebody may have read the beginning. */
-    struct copy_errors errors =
-        copy_content(&worker, &(struct copy_end){&local_side, STDIN_FILENO, true},
-                     &(struct copy_end){&volume_side, file, false}, &status);
+    struct copy_errors errors = copy_content(
+        &worker, &(struct copy_end){.side = &local_side, .file = STDIN_FILENO, .stream = true},
+        &(struct copy_end){.side = &volume_side, .file = file}, &status);
     worker_release(&worker);
     int error = wt_close(cli->session, file);
     if (errors.source != 0)
