@@ -127,6 +127,20 @@ static inline void name_send(struct session_shard *from, unsigned to, struct mes
 /* On the names shard: calls the function of the request's opcode (name_path.c). */
 void name_serve(struct session_request *request);
 
+/* ---- name_strip.c ---- */
+
+/* Set-id bits on their way out. In the handle's name_close, so that a write needs no memory for it; a handle
+ * is not closed while its request is in flight. */
+struct name_strip {
+    struct message message;
+    struct session_request *request;
+    uint64_t ino, generation;
+    unsigned pending; /* of the two parts of the request */
+    int64_t result;
+    uint64_t result_offset;
+};
+struct name_strip *name_strip_of(struct name_close *notice); /* name_open.c */
+
 /* ---- the requests, one function each ---- */
 
 /* name_open.c */

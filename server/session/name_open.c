@@ -36,8 +36,9 @@ struct name_close {
     uint64_t ino, generation;
     int64_t birth_ns;
     uint32_t flags;
-    bool directory;
-    int error; /* of the open */
+    bool directory, strips;
+    int error;               /* of the open */
+    struct name_strip strip; /* the handle's */
 };
 
 /* ---- closing, and an open that failed ---- */
@@ -143,6 +144,7 @@ static int install(struct name_close *notice)
         .access = notice->flags & O_ACCMODE,
         .append = (notice->flags & O_APPEND) != 0,
         .keep_atime = (notice->flags & O_NOATIME) != 0,
+        .strips = notice->strips,
         .ino = notice->ino,
         .inode_generation = notice->generation,
         .file = {.file = notice->file},
@@ -260,6 +262,18 @@ static void count(struct name_close *notice, struct name_inode *inode)
     notice->directory = S_ISDIR(inode->mode);
 }
 
+struct name_strip *name_strip_of(struct name_close *notice)
+{
+    return &notice->strip;
+}
+
+/* Counts the inode that is being opened. */
+static void count_open(struct name_close *notice, struct name_inode *inode)
+{
+    count(notice, inode);
+    notice->strips = writes(notice) && names_strips(&notice->request->queue->session->who, inode);
+}
+
 struct name_close *name_hold(struct session_shard *names, struct name_inode *inode)
 {
     struct name_close *hold = calloc(1, sizeof(*hold));
@@ -327,7 +341,7 @@ static int open_existing(struct name_close *notice, const struct names_place *pl
         error = strip_set_id(notice, place->inode);
     if (error)
         return error;
-    count(notice, place->inode);
+    count_open(notice, place->inode);
     if (writes(notice)) {
         notice->barrier.done = open_barrier_done;
         journal_barrier(notice->names->volume_shard, &notice->barrier);
@@ -345,7 +359,7 @@ static int open_made(struct name_close *notice, struct name_job *job)
     int error = name_job_apply(job);
     if (error)
         return error;
-    count(notice, names_inode(name_tree(request), ino));
+    count_open(notice, names_inode(name_tree(request), ino));
     /* Behind would break what write access promises. */
     uint8_t level = writes(notice) ? WT_LEVEL_THROUGH : request->wire.level;
     notice->flags &= ~(uint32_t)O_TRUNC;

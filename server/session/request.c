@@ -232,6 +232,9 @@ static void submit(struct session_request *request, struct session_handle *handl
     operation->offset = wire->offset;
     operation->length_bytes = wire->opcode == WT_OP_ALLOCATE ? wire->argument : wire->length;
     operation->memory = request->queue->session->arena + wire->arena_offset;
+    if (__builtin_expect(handle->strips, 0) && kind != FILE_READ && kind != FILE_SEEK &&
+        kind != FILE_SYNC)
+        session_strip(request, handle, operation);
     file_submit(operation);
 }
 

@@ -65,6 +65,7 @@ struct session_handle {
     bool used, directory;
     uint8_t access; /* O_RDONLY, O_WRONLY, O_RDWR */
     bool append, keep_atime;
+    bool strips; /* the next change of contents takes set-id bits: session_strip */
     uint64_t ino, inode_generation;
     uint32_t in_flight; /* requests that use it; a close waits for them */
     bool closing;
@@ -221,6 +222,10 @@ void session_fstat(struct session_request *request);
 /* A handle of this session on this shard was closed (its file released by the caller, before): tells the
  * names shard (open counts). Takes handle->close_notice; the place in the table may be used again. */
 void session_handle_closed(struct session_queue *queue, struct session_handle *handle);
+/* The operation, which is ready to be submitted, is the first change of contents through a handle that strips:
+ * it completes the request together with a change of names. */
+void session_strip(struct session_request *request, struct session_handle *handle,
+                   struct file_operation *operation);
 /* Tries again what found no file_operation. Cheap when nothing waits. */
 void session_retry_drops(struct session_shard *shard);
 

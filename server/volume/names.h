@@ -182,7 +182,8 @@ int names_make_rename(struct names *names, struct names_change *change, struct n
  * omits. explicit_times: the caller named times (owner or root only); else write permission is enough. */
 int names_make_chmod(struct names *names, struct names_change *change, struct name_inode *inode,
                      uint32_t mode);
-/* What a write to a file does to its set-id bits; record_bytes is 0 when there are none to take. */
+/* What a write to a file does to its set-id bits; record_bytes is 0 when there are none to take. Are there? */
+bool names_strips(const struct credentials *who, const struct name_inode *inode);
 void names_make_strip(struct names_change *change, struct name_inode *inode);
 int names_make_chown(struct names *names, struct names_change *change, struct name_inode *inode,
                      uint32_t uid, uint32_t gid);

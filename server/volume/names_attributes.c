@@ -58,13 +58,18 @@ static uint32_t without_set_id(const struct credentials *who, const struct name_
     return mode;
 }
 
+bool names_strips(const struct credentials *who, const struct name_inode *inode)
+{
+    return S_ISREG(inode->mode) && who->uid != 0 && without_set_id(who, inode) != inode->mode;
+}
+
 void names_make_strip(struct names_change *change, struct name_inode *inode)
 {
     struct record_builder unused;
     struct item_inode item = names_state(inode);
     item.mode = without_set_id(change->who, inode);
     names_change_begin(change, &unused);
-    if (S_ISREG(inode->mode) && change->who->uid != 0 && item.mode != inode->mode)
+    if (names_strips(change->who, inode))
         finish(change, &item);
 }
 

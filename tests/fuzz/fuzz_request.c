@@ -5,6 +5,7 @@
  * fuzz-covers: server/session/request.c server/session/queue.c server/session/handles.c
  * fuzz-covers: server/session/session.c server/session/name_path.c server/session/name_open.c
  * fuzz-covers: server/session/name_change.c server/session/name_look.c server/session/name_attributes.c
+ * fuzz-covers: server/session/name_strip.c server/session/name_job.c
  *
  * An input is a list of steps, each a byte that says what, then its bytes:
  *   0  64 bytes: a request, as it is                1  the same, on the handle that was opened last

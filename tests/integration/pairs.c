@@ -86,6 +86,40 @@ static int do_open(enum side side, const char *path, int flags)
     return 0;
 }
 
+static int do_write(enum side side, const char *path)
+{
+    int result = side == KERNEL ? told(openat(kernel_base, path, O_WRONLY))
+                                : wt_openat(session(), base(), path, O_WRONLY, 0);
+    if (result < 0)
+        return result;
+    int handle = result;
+    if (side == KERNEL) {
+        result = told((int)pwrite(handle, "x", 1, 0));
+        close(handle);
+    } else {
+        result = (int)wt_pwrite(session(), handle, "x", 1, 0);
+        wt_close(session(), handle);
+    }
+    return result;
+}
+
+static int do_truncate(enum side side, const char *path)
+{
+    int result = side == KERNEL ? told(openat(kernel_base, path, O_WRONLY))
+                                : wt_openat(session(), base(), path, O_WRONLY, 0);
+    if (result < 0)
+        return result;
+    int handle = result;
+    if (side == KERNEL) {
+        result = told(ftruncate(handle, 10));
+        close(handle);
+    } else {
+        result = wt_ftruncate(session(), handle, 10);
+        wt_close(session(), handle);
+    }
+    return result;
+}
+
 static int do_mkdir(enum side side, const char *path, unsigned mode)
 {
     return side == KERNEL ? told(mkdirat(kernel_base, path, mode))
@@ -353,7 +387,21 @@ static const struct timespec explicit_times[2] = UTIME(1, 2),
                              now_and_omit[2] = UTIME(UTIME_NOW, UTIME_OMIT),
                              both_omitted[2] = UTIME(UTIME_OMIT, UTIME_OMIT);
 
-enum kind { OPEN, MKDIR, UNLINK, STAT, READLINK, CHMOD, CHOWN, UTIMENS, SYMLINK, RENAME, LINK };
+enum kind {
+    OPEN,
+    WRITE,
+    TRUNCATE,
+    MKDIR,
+    UNLINK,
+    STAT,
+    READLINK,
+    CHMOD,
+    CHOWN,
+    UTIMENS,
+    SYMLINK,
+    RENAME,
+    LINK
+};
 
 static const struct call {
     const char *name;
@@ -377,6 +425,8 @@ static const struct call {
     {"open NOFOLLOW", OPEN, O_RDONLY | O_NOFOLLOW, 0, 0, NULL},
     {"open NOFOLLOW DIRECTORY", OPEN, O_RDONLY | O_NOFOLLOW | O_DIRECTORY, 0, 0, NULL},
     {"open TMPFILE", OPEN, O_RDWR | O_TMPFILE, 0, 0, NULL},
+    {"write", WRITE, 0, 0, 0, NULL},
+    {"truncate", TRUNCATE, 0, 0, 0, NULL},
     {"mkdir", MKDIR, 0, 0777, 0, NULL},
     {"mkdir setgid", MKDIR, 0, 07777, 0, NULL},
     {"unlink", UNLINK, 0, 0, 0, NULL},
@@ -414,6 +464,10 @@ static int ask(enum side side, const struct call *call, const char *one, const c
     switch (call->kind) {
     case OPEN:
         return do_open(side, one, call->flags);
+    case WRITE:
+        return do_write(side, one);
+    case TRUNCATE:
+        return do_truncate(side, one);
     case MKDIR:
         return do_mkdir(side, one, call->argument);
     case UNLINK:

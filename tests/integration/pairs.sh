@@ -17,7 +17,7 @@ if [[ $(stat -f -c %T "$WORK") != ext2/ext3 ]]; then
 fi
 image=$WORK/pairs.img
 mkdir "$WORK/kernel"
-if ! make_image "$image" 128M || ! wtd_start "$image" --shards 1 --socket-mode 0666; then
+if ! make_image "$image" 128M || ! wtd_start "$image" --shards 2 --socket-mode 0666; then
     not_ok pairs-start "$REASON"
     finish
 fi
