@@ -198,3 +198,29 @@ CASE(write_extends_over_old_bytes_as_zeros)
     fs_pwrite(f, h, 'b', 10, 1000);
     fs_pread(f, h, 5000, 0);
 }
+
+CASE(blocks_are_told_at_once)
+{
+    int h = fs_open(f, "a", O_CREAT | O_RDWR, 0644);
+    fs_pwrite(f, h, 'a', 10000, 0);
+    fs_blocks(f, h);
+    fs_pwrite(f, h, 'a', 10000, 1 << 20);
+    fs_blocks(f, h);
+    fs_append(f, h, 'b', 50000);
+    fs_blocks(f, h);
+    fs_ftruncate(f, h, 1 << 20);
+    fs_blocks(f, h);
+}
+
+CASE(a_hole_is_filled_piece_by_piece)
+{
+    int h = fs_open(f, "a", O_CREAT | O_RDWR, 0644);
+    fs_ftruncate(f, h, 65536);
+    for (int i = 0; i < 16; i++)
+        fs_pwrite(f, h, (char)('a' + i), 100, i * 4096 + 50);
+    fs_pread(f, h, 65536, 0);
+    fs_blocks(f, h);
+    for (int i = 0; i < 16; i++)
+        fs_pwrite(f, h, (char)('A' + i), 4096, i * 4096 + 2048);
+    fs_pread(f, h, 80000, 0);
+}

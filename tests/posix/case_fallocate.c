@@ -291,3 +291,50 @@ CASE(more_than_there_is)
     fs_blocks(f, h);
     fs_pwrite(f, h, 'a', 10, 0);
 }
+
+CASE(of_unwritten_blocks)
+{
+    int h = fs_open(f, "a", O_CREAT | O_RDWR, 0644);
+    fs_fallocate(f, h, 0, 0, 65536);
+    fs_fallocate(f, h, PUNCH, 8192, 8192);
+    fs_blocks(f, h);
+    fs_pwrite(f, h, 'a', 6000, 6000);
+    fs_fallocate(f, h, ZERO, 7000, 20000);
+    fs_pread(f, h, 70000, 0);
+    fs_fallocate(f, h, PUNCH, 0, 4096);
+    fs_ftruncate(f, h, 10000);
+    fs_fallocate(f, h, 0, 5000, 20000);
+    fs_pread(f, h, 70000, 0);
+    fs_fsync(f, h);
+    fs_blocks(f, h);
+}
+
+CASE(unwritten_blocks_are_written_at_their_edges)
+{
+    int h = fs_open(f, "a", O_CREAT | O_RDWR, 0644);
+    fs_fallocate(f, h, 0, 0, 32768);
+    fs_pwrite(f, h, 'a', 1, 4095);
+    fs_pwrite(f, h, 'b', 1, 8192);
+    fs_pwrite(f, h, 'c', 4098, 16383);
+    fs_pread(f, h, 40000, 0);
+    fs_fsync(f, h);
+    fs_pread(f, h, 40000, 0);
+    /* No seek here: ext4 may write zeros over the rest of a small extent, and calls it data then. */
+    fs_blocks(f, h);
+}
+
+CASE(ranges_that_end_inside_blocks)
+{
+    static const int ends[] = {1, 4095, 4097, 5300, 8191, 12289, 16383};
+    for (unsigned i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        fs_make(f, "a", (char)('a' + i), 16384);
+        int h = fs_open(f, "a", O_RDWR, 0);
+        fs_pread(f, h, 16384, 0);
+        fs_fallocate(f, h, i % 2 ? PUNCH : ZERO, 0, ends[i]);
+        fs_pread(f, h, 20000, 0);
+        fs_fallocate(f, h, i % 2 ? ZERO : PUNCH, 16384 - ends[i] / 2, ends[i] / 2 + 1);
+        fs_pread(f, h, 20000, 0);
+        fs_fstat(f, h);
+        fs_close(f, h);
+    }
+}

@@ -304,7 +304,9 @@ int fs_readlinkat(struct fs *f, int dir, const char *path, size_t capacity)
 static const char *at_words(int flags)
 {
     static char text[32];
-    sprintf(text, flags ? " flags %#x" : "", (unsigned)flags);
+    if (!flags)
+        return "";
+    sprintf(text, " flags %#x", (unsigned)flags);
     return text;
 }
 
