@@ -155,11 +155,24 @@ CASE(read_is_relatime)
     fs_mark(f, 0, "a");
     fs_pread(f, h, 5, 0);
     fs_moved(f, 0, "a");
-    /* Older than mtime once more. */
-    fs_chmod(f, "a", 0600);
+    /* A write makes it older than mtime once more. */
+    int w = fs_open(f, "a", O_WRONLY, 0);
+    fs_pwrite(f, w, 'b', 5, 0);
     fs_mark(f, 0, "a");
     fs_pread(f, h, 5, 0);
     fs_moved(f, 0, "a");
+    fs_mark(f, 0, "a");
+    fs_pread(f, h, 5, 0);
+    fs_moved(f, 0, "a");
+}
+
+CASE(read_after_a_change_of_mode)
+{
+    fs_make(f, "a", 'a', 10);
+    int h = fs_open(f, "a", O_RDONLY, 0);
+    fs_pread(f, h, 5, 0);
+    fs_mark(f, 0, "a");
+    fs_chmod(f, "a", 0600);
     fs_mark(f, 0, "a");
     fs_pread(f, h, 5, 0);
     fs_moved(f, 0, "a");

@@ -14,6 +14,11 @@
 #define FALLOC_MODES  "wt.h: wt_fallocate: any other mode: -EOPNOTSUPP"
 #define TIMES_64      "contract: times are ns, 64 bits; what does not fit is refused"
 
+#define RELATIME                                                                                   \
+    "README: relatime goes by mtime and by the day; a newer ctime alone moves nothing (DESIGN 4: " \
+    "mode "                                                                                        \
+    "and links are kept with the names, atime and mtime with the data)"
+
 const struct fs_difference fs_differences[] = {
     {"open/access_mode_three", "open a ACCESS3 0000 = h0", "open a ACCESS3 0000 = EINVAL",
      UNKNOWN_FLAGS},
@@ -53,5 +58,7 @@ const struct fs_difference fs_differences[] = {
     /* ext4 has 34 bits of seconds and cuts. */
     {"times/beyond_ext4", "times a = 15032385535.000000000 -2147483648.000000000",
      "times a = 1000000000.123456789 1000000001.987654321", TIMES_64},
+    {"times/read_after_a_change_of_mode", "moved a atime later mtime same ctime same",
+     "moved a atime same mtime same ctime same", RELATIME},
 };
 const unsigned fs_difference_count = sizeof(fs_differences) / sizeof(fs_differences[0]);
