@@ -73,6 +73,13 @@ static int error_for(struct file_operation *operation)
     return file->error;
 }
 
+/* The state of a file that has one already takes no more room than it did: on a full volume it is recorded all
+ * the same. */
+static bool state_grows(const struct file *file)
+{
+    return file->data == NULL;
+}
+
 /* fsync covers the file's name and its parents too, whoever changed them: everything the journal has taken so
  * far becomes durable before it answers, with the times where they are not recorded. */
 static void record_file(struct file_operation *operation)
@@ -89,6 +96,7 @@ static void record_file(struct file_operation *operation)
     assert(bytes > 0);
     operation->journal.record = operation->record;
     operation->journal.record_bytes = (uint32_t)bytes;
+    operation->journal.frees = !state_grows(file);
     journal_append(operation->engine->volume_shard, &operation->journal);
 }
 
@@ -146,8 +154,10 @@ static void record_times(struct file_engine *engine)
             file_encode_state(file, times->record, sizeof(times->record), file->submitted_bytes);
         assert(bytes > 0);
         times->file = file;
-        times->append = (struct journal_append){
-            .done = times_recorded, .record = times->record, .record_bytes = (uint32_t)bytes};
+        times->append = (struct journal_append){.done = times_recorded,
+                                                .record = times->record,
+                                                .record_bytes = (uint32_t)bytes,
+                                                .frees = !state_grows(file)};
         file->operations++;
         engine->background_records++;
         journal_append(engine->volume_shard, &times->append);

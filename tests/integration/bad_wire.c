@@ -456,7 +456,8 @@ static const char *second_directory_handle(void)
     raw_put_second(&client, &request, "x");
     WITH(offset, 1, -EBADF);
     WITH(offset, NO_SUCH | 1ull << 32, -EBADF);
-    WITH(offset, WT_NO_HANDLE | 1ull << 32, -EBADF);
+    WITH(offset, WT_NOT_A_DIRECTORY, -ENOTDIR);
+    WITH(offset, WT_NO_HANDLE | 2ull << 32, -EBADF);
     WITH(offset, UINT64_MAX, -EBADF);
     return NULL;
 }
