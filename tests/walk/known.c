@@ -22,8 +22,10 @@
  *   symlink in one: EACCES on the host   component is a symbolic link, then ... ELOOP." (here)
  *   open with wrong flags, from a file's libwt sees at once that the handle is no directory's, before the
  *   handle: EINVAL on the host           server sees the flags. (here)
- *   a name over 255 bytes in a directory Either is right; on Linux the directory comes first. (here)
- *   that was removed: ENOENT on the host
+ *   a name over 255 bytes in a directory Two faults at once; either may be told. (here)
+ *   that was removed, or with a slash
+ *   after it where there is none: ENOENT
+ *   or ENAMETOOLONG
  *   atime of directories and symlinks    Not kept by wt. (compare.c)
  *   atime of a file that is newer than   CONTRACT "atime relatime": Linux compares with ctime too, wt with mtime.
  *   mtime and older than ctime           Not made here.
@@ -101,7 +103,7 @@ bool known_sticky_link(int flags, int64_t wt, int64_t host)
 
 bool known_long_name(int64_t wt, int64_t host)
 {
-    return wt == -ENAMETOOLONG && host == -ENOENT;
+    return (wt == -ENAMETOOLONG && host == -ENOENT) || (wt == -ENOENT && host == -ENAMETOOLONG);
 }
 
 bool known_file_start(const struct place *place, int64_t wt, int64_t host)

@@ -252,6 +252,7 @@ void step_batch(struct walk *w)
     struct request requests[BATCH_MAX] = {0};
     struct wt_completion done[BATCH_MAX];
     unsigned count = 2 + (unsigned)below(w, BATCH_MAX - 1), prepared = 0, seen = 0;
+    unsigned least = 1 + (unsigned)below(w, 2);
     size_t used = 0;
     for (; prepared < count && used < IO_BYTES_MAX; prepared++) {
         int64_t rc = prepare(w, &requests[prepared], prepared, &used);
@@ -259,7 +260,7 @@ void step_batch(struct walk *w)
             differ(w, "a request cannot be prepared: %s", error_name(rc));
     }
     while (seen < prepared) {
-        int got = wt_wait(self(w)->session, done, BATCH_MAX, 1 + (unsigned)below(w, 2), NULL);
+        int got = wt_wait(self(w)->session, done, BATCH_MAX, least, NULL);
         if (got <= 0)
             differ(w, "wt_wait says %s with %u in flight", error_name(got), prepared - seen);
         for (int i = 0; i < got; i++)
