@@ -32,9 +32,8 @@ static void free_piece(struct image_piece *piece)
 
 static void free_pieces(struct list *pieces)
 {
-    struct list *link;
-    while ((link = list_pop(pieces)) != NULL)
-        free_piece(list_entry(link, struct image_piece, link));
+    list_for_each_safe(link, after, pieces) free_piece(list_entry(link, struct image_piece, link));
+    list_init(pieces);
 }
 
 static void put_free(struct image_stream *stream, struct image_piece *piece)

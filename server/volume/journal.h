@@ -11,9 +11,9 @@
  *  3. A block is durable when its write with FUA is done; without FUA when a flush that was sent after the
  *     write is done; without a volatile cache when the write is done. Only then are its appends answered,
  *     in order, each on its own shard by message. Messages between two shards keep their order, and the
- *     request to serialise a data partition is a message of this shard too: it arrives after the answers to
+ *     request for a data partition's image is a message of this shard too: it arrives after the answers to
  *     all records up to durable_sequence, and before those of any later one. As data partitions change only
- *     when an answer arrives, what is serialised holds exactly the records up to durable_sequence.
+ *     when an answer arrives, the image holds exactly the records up to durable_sequence.
  *  4. Names are applied when they are accepted, before they are in any block. So the image of names holds
  *     them as of a *cut*: everything accepted so far will be in blocks up to some sequence S, everything later in
  *     blocks after S. The builder ends a block at the cut, S is known when it gets there, and the root
@@ -57,9 +57,9 @@ struct journal {
     struct journal_block *buffer; /* the block being built or in flight */
     uint32_t block_bytes_max;
 
-    struct list queue;    /* accepted, in order */
-    struct list urgent;   /* root records */
-    struct list in_block; /* to be answered when the block in flight is durable */
+    struct list queue;        /* accepted, in order */
+    struct list urgent;       /* root records */
+    struct list in_block;     /* to be answered when the block in flight is durable */
     struct list room_waiters; /* of journal_wait_room */
     uint64_t queued_bytes;
     bool busy;   /* a block is in flight */

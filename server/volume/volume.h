@@ -12,7 +12,7 @@
  * there once. A stop then writes no checkpoint.
  *
  * Ordering that everything relies on: journal_append's done callbacks of one shard arrive in journal order,
- * and a request to serialise a partition arrives after those of the records it must hold.
+ * and a request for a partition's image arrives after those of the records it must hold.
  */
 #ifndef WT_VOLUME_VOLUME_H
 #define WT_VOLUME_VOLUME_H

@@ -136,7 +136,7 @@ Test(image, of_names_is_the_tree_at_the_cut)
     for (unsigned i = 0; i < 2000; i++)
         change_names(tree, &random, open);
     /* More rounds than a mark can tell apart. */
-    for (unsigned round = 0; round < 300; round++) 
+    for (unsigned round = 0; round < 300; round++)
         steps += image_with_changes(tree, &random, open, round % 40);
     cr_assert_gt(steps, 3000);
     for (unsigned i = 0; i < OPEN_MAX; i++)
@@ -363,7 +363,8 @@ static int check_items(void *context, const struct record_header *record)
 }
 
 /* What image_load makes of the medium is what went into the stream. */
-static void stream_and_load(struct device *device, uint32_t segment_bytes, uint64_t items, bool keep)
+static void stream_and_load(struct device *device, uint32_t segment_bytes, uint64_t items,
+                            bool keep)
 {
     struct superblock sb = {.metadata_offset = 1 << 20,
                             .segment_bytes = segment_bytes,
