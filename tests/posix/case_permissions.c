@@ -246,7 +246,17 @@ CASE(truncate_takes_the_s_bits_away)
     fs_open(f, "a", O_RDWR | O_TRUNC, 0);
     fs_stat(f, "a");
     fs_chmod(f, "a", 06755);
-    fs_fallocate(f, h, 0, 0, 100);
+    int g = fs_open(f, "a", O_RDWR, 0);
+    fs_fallocate(f, g, 0, 0, 100);
+    fs_stat(f, "a");
+}
+
+CASE(s_bits_set_after_the_open)
+{
+    fs_make(f, "a", 'a', 3);
+    int h = fs_open(f, "a", O_RDWR, 0);
+    fs_chmod(f, "a", 06755);
+    fs_pwrite(f, h, 'b', 1, 0);
     fs_stat(f, "a");
 }
 

@@ -19,6 +19,8 @@
     "mode "                                                                                        \
     "and links are kept with the names, atime and mtime with the data)"
 
+#define SET_ID "README: a handle that is older than the set-id bits leaves them"
+
 const struct fs_difference fs_differences[] = {
     {"open/access_mode_three", "open a ACCESS3 0000 = h0", "open a ACCESS3 0000 = EINVAL",
      UNKNOWN_FLAGS},
@@ -60,5 +62,7 @@ const struct fs_difference fs_differences[] = {
      "times a = 1000000000.123456789 1000000001.987654321", TIMES_64},
     {"times/read_after_a_change_of_mode", "moved a atime later mtime same ctime same",
      "moved a atime same mtime same ctime same", RELATIME},
+    {"permissions/s_bits_set_after_the_open", "stat a: file 0755 alice:alice links 1 size 3",
+     "stat a: file 6755 alice:alice links 1 size 3", SET_ID},
 };
 const unsigned fs_difference_count = sizeof(fs_differences) / sizeof(fs_differences[0]);
