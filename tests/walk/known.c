@@ -26,6 +26,7 @@
  *   that was removed, or with a slash
  *   after it where there is none: ENOENT
  *   or ENAMETOOLONG
+ *   an empty path, and another fault     libwt says ENOENT before the server sees the rest. (here)
  *   atime of directories and symlinks    Not kept by wt. (compare.c)
  *   atime of a file that is newer than   CONTRACT "atime relatime": Linux compares with ctime too, wt with mtime.
  *   mtime and older than ctime           Not made here.
@@ -109,4 +110,9 @@ bool known_long_name(int64_t wt, int64_t host)
 bool known_file_start(const struct place *place, int64_t wt, int64_t host)
 {
     return place->wt_directory != WT_AT_ROOT && wt == -ENOTDIR && host == -EINVAL;
+}
+
+bool known_empty_path(const struct walk *w, int64_t wt, int64_t host)
+{
+    return w->has_empty_path && wt == -ENOENT && host < 0;
 }
