@@ -119,7 +119,7 @@ void same_bytes(struct walk *w, const struct node *node, uint64_t offset, const 
     differ(w,
            "#%llu: byte %llu is %02x on wt, %02x on the host; the model (step %llu wrote it) is "
            "%s",
-           (unsigned long long)node->ino, (unsigned long long)(offset + at), wt[at], host[at],
+           (unsigned long long)node->ino, (unsigned long long)offset + at, wt[at], host[at],
            (unsigned long long)stamp / STAMPS_A_STEP - 1,
            is_as_modelled(node, offset, host, count) ? "as the host" : "not as the host");
 }
