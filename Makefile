@@ -266,7 +266,7 @@ test:
 	@$(MAKE) $(SUB) unit-programs integration-programs $(SIM_PROGRAM)
 	@$(if $(SIMTEST_SRC),for v in $(CANARIES); do \
 	    $(MAKE) $(SUB) VARIANT=$$v BUILD='$(BUILD)/'$$v '$(BUILD)/'$$v/sim_test || exit; done)
-	@tests/run --build '$(BUILD)' unit integration sim canary
+	@tests/run --build '$(BUILD)' sim integration unit canary
 
 # The same cases, as long as an issue asks for: a minute of eight clients, 20 rounds of SIGKILL, 100,000 files,
 # 10,000 simulated seeds; then a million steps of the random walk under the sanitizers.
@@ -274,8 +274,8 @@ test-long:
 	@deploy/install-deps build test
 	@$(MAKE) $(SUB) unit-programs integration-programs $(SIM_PROGRAM)
 	@STRESS_SECONDS=60 STRESS_ROUNDS=20 TREE_FILES=100000 SCALE_FILES=1000000 SCALE_WAIT=20 \
-	    LIMITS_LONG=1 BAD_INPUT_LONG=1 SIM_SEEDS=10000 TEST_TIMEOUT=1800 \
-	    tests/run --build '$(BUILD)' unit integration sim
+	    LIMITS_LONG=1 BAD_INPUT_LONG=1 SIM_SEEDS=10000 FILE_WALK_SEEDS=20 PAIRS_STEP=10 DUMP_ROUNDS=1000 \
+	    TAR_ROUNDS=1000 TEST_TIMEOUT=3600 tests/run --build '$(BUILD)' sim integration unit
 	@$(MAKE) $(SUB) VARIANT=asan BUILD='$(BUILD)/asan' all '$(BUILD)/asan/tests/walk/walk'
 	@$(ASAN_ENV) WALK_STEPS=1000000 TEST_TIMEOUT=7200 tests/run --build '$(BUILD)/asan' --only walk integration
 

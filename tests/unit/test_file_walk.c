@@ -423,10 +423,18 @@ static void walk_with(uint64_t seed, unsigned shards, bool fua)
     end_walk();
 }
 
-/* A few short ones are worth more than a long one: each has another order of completions. */
+/* A few short ones are worth more than a long one: each has another order of completions. How many of each
+ * kind: FILE_WALK_SEEDS, which `make test-long` sets. */
+static unsigned seed_count(void)
+{
+    const char *told = getenv("FILE_WALK_SEEDS");
+    unsigned count = told ? (unsigned)strtoul(told, NULL, 10) : 2;
+    return count > 0 ? count : 1;
+}
+
 static void walks(uint64_t first_seed, unsigned shards, bool fua)
 {
-    for (uint64_t seed = first_seed; seed < first_seed + 6; seed++)
+    for (uint64_t seed = first_seed; seed < first_seed + seed_count(); seed++)
         walk_with(seed, shards, fua);
 }
 
@@ -447,7 +455,7 @@ Test(file_walk, three_shards)
 
 Test(file_walk, slow_device)
 {
-    for (uint64_t seed = 400; seed < 404; seed++) {
+    for (uint64_t seed = 400; seed < 400 + seed_count(); seed++) {
         start_walk(seed, 1, true);
         sim_set_faults(engine.device, 0, 0, 0, 3);
         walk(1200);
@@ -491,12 +499,12 @@ static void walk_with_errors(uint64_t seed, unsigned shards, bool fua)
 
 Test(file_walk, with_errors)
 {
-    for (uint64_t seed = 500; seed < 505; seed++)
+    for (uint64_t seed = 500; seed < 500 + seed_count(); seed++)
         walk_with_errors(seed, 1, seed % 2);
 }
 
 Test(file_walk, with_errors_on_three_shards)
 {
-    for (uint64_t seed = 600; seed < 603; seed++)
+    for (uint64_t seed = 600; seed < 600 + seed_count(); seed++)
         walk_with_errors(seed, 3, true);
 }
