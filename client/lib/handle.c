@@ -86,16 +86,30 @@ static void handle_free(struct wt *s, int number)
     s->handle_free = number;
 }
 
-WT_EXPORT int wt_openat(struct wt *s, int directory, const char *path, int flags, mode_t mode)
+/* The server says the same; here it comes before the path and where it begins, as in Linux. */
+static int check_flags(int flags)
 {
+    bool is_unnamed = flags & O_TMPFILE & ~O_DIRECTORY;
+    int access = flags & O_ACCMODE;
     if (flags < 0 || flags >= OPEN_FLAGS_MAX)
         return -EINVAL;
+    if (flags & O_PATH)
+        return -EOPNOTSUPP;
+    if (access == O_ACCMODE || (flags & O_CREAT && flags & O_DIRECTORY))
+        return -EINVAL;
+    return is_unnamed && (!(flags & O_DIRECTORY) || access == O_RDONLY) ? -EINVAL : 0;
+}
+
+WT_EXPORT int wt_openat(struct wt *s, int directory, const char *path, int flags, mode_t mode)
+{
+    int rc = check_flags(flags);
+    if (rc < 0)
+        return rc;
     uint64_t start;
     int64_t length = wtc_at(s, directory, path, &start);
     if (length < 0)
         return (int)length;
-    int rc = handle_reserve(s);
-    if (rc < 0)
+    if ((rc = handle_reserve(s)) < 0)
         return rc;
     struct wtc_scratch scratch;
     if ((rc = wtc_scratch_take(s, 0, &scratch)) < 0)

@@ -94,15 +94,20 @@ static int object_call(struct wt *s, struct wt_request request, int handle, stru
     return (int)send_with(s, h->shard, &request, (struct content){0}, second);
 }
 
-/* The second path of a rename or link, of which range 2 and offset tell. */
+/* The second path of a rename or link, of which range 2 and offset tell. The server looks at the first path
+ * first, so it is the one to say what is wrong with this one. */
 static int second_path(struct wt *s, int directory, const char *path, struct wt_request *request,
                        struct content *second)
 {
     uint64_t start;
     int64_t length = wtc_at(s, directory, path, &start);
-    if (length == -ENOTDIR) { /* the server first looks at the first path */
+    if (length == -ENOTDIR) {
         start = WT_NOT_A_DIRECTORY;
         length = wtc_path_length(path);
+    } else if (length == -ENOENT) {
+        length = 0;
+    } else if (length == -ENAMETOOLONG) {
+        length = WT_PATH_BYTES_MAX; /* without its end: one more than a path has */
     }
     if (length < 0)
         return (int)length;

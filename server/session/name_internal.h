@@ -60,7 +60,7 @@ struct name_job {
 };
 
 /* -ENOMEM, -EROFS. The change is ready for a names_make_*. */
-int name_job_create(struct session_request *request, struct name_job **job);
+int name_job_create(const struct session_request *request, struct name_job **job);
 /* One that made nothing. */
 void name_job_discard(struct name_job *job);
 /* 0; -ENOSPC; -EAGAIN: perhaps after a checkpoint, and name_refuse knows how to wait for it. */
@@ -126,6 +126,11 @@ static inline void name_send(struct session_shard *from, unsigned to, struct mes
 
 /* On the names shard: calls the function of the request's opcode (name_path.c). */
 void name_serve(struct session_request *request);
+
+/* ---- name_atime.c ---- */
+
+/* A directory or symlink was read; the inode stays where it is. */
+void name_touch(const struct session_request *request, const struct name_inode *inode);
 
 /* ---- name_strip.c ---- */
 

@@ -10,7 +10,7 @@
 #include "server/base/log.h"
 #include "server/session/name_internal.h"
 
-int name_job_create(struct session_request *request, struct name_job **job)
+int name_job_create(const struct session_request *request, struct name_job **job)
 {
     struct session_shard *shard = name_shard(request);
     if (shard->volume_shard->read_only)

@@ -1,5 +1,5 @@
 /*
- * name_look.c - requests that change nothing: STAT, FSTAT, READLINK, READDIR.
+ * name_look.c - requests that change nothing (but atime): STAT, FSTAT, READLINK, READDIR.
  *
  * Names know mode, owner, links and their times; of a regular file its own shard knows size, blocks, atime
  * and mtime. ctime is the later of the two sides'.
@@ -162,6 +162,7 @@ void name_readlink(struct session_request *request)
         if (length > request->wire.length2)
             length = request->wire.length2;
         error = name_reply(request, place.inode->target, length);
+        name_touch(request, place.inode);
         result = error ? error : (int64_t)length;
     }
     session_complete(request, result, 0, 0);
@@ -213,6 +214,8 @@ void name_readdir(struct session_request *request)
         used += bytes;
         cookie = entry->cookie;
     }
+    if (!handle->keep_atime)
+        name_touch(request, directory);
     bool too_small = used == 0 && !flags;
     session_complete(request, too_small ? -EINVAL : (int64_t)used, cookie, flags);
 }

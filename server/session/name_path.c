@@ -74,7 +74,10 @@ int name_resolve(const struct session_request *request, enum name_range range, u
     if (error)
         return error;
     const struct credentials *who = &request->queue->session->who;
-    return names_resolve_at(name_tree(request), who, start, path, (size_t)length, flags, place);
+    error = names_resolve_at(name_tree(request), who, start, path, (size_t)length, flags, place);
+    for (unsigned i = 0; i < place->followed_count; i++)
+        name_touch(request, place->followed[i]);
+    return error;
 }
 
 int name_resolve_inode(const struct session_request *request, unsigned flags,

@@ -129,8 +129,10 @@ struct names_place {
     struct name_inode *inode; /* NULL: no such name */
     const char *name;         /* the last component; points into `buffer` */
     size_t name_bytes;
-    bool must_be_directory; /* there was a trailing slash */
-    bool dot;               /* the last component was "." or ".." (or there was none) */
+    bool must_be_directory;  /* there was a trailing slash */
+    bool dot;                /* the last component was "." or ".." (or there was none) */
+    unsigned followed_count; /* symlinks on the way, also of a walk that failed */
+    struct name_inode *followed[NAMES_SYMLINKS_MAX];
     char buffer[NAMES_PATH_BYTES_MAX + 1]; /* the path after symlinks were put in */
 };
 
@@ -189,6 +191,11 @@ int names_make_chown(struct names *names, struct names_change *change, struct na
                      uint32_t uid, uint32_t gid);
 int names_make_utimens(struct names *names, struct names_change *change, struct name_inode *inode,
                        int64_t atime_ns, int64_t mtime_ns, bool explicit_times);
+
+/* Reading a directory or a symlink, as relatime: does it move atime? A file's is in its partition; a removed
+ * directory's stays, as in Linux. */
+bool names_atime_moves(const struct name_inode *inode, int64_t now_ns);
+void names_make_atime(struct names_change *change, const struct name_inode *inode);
 
 /* For mkfs: the record of a root directory with mode 0755 and that owner. */
 int names_make_root(struct names_change *change, uint32_t uid, uint32_t gid);

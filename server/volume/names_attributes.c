@@ -1,9 +1,11 @@
-/* names_attributes.c - chmod, chown and utimens: one inode restated, by the rules of Linux. */
+/* names_attributes.c - chmod, chown, utimens and reading: one inode restated, by the rules of Linux. */
 #include <errno.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "server/volume/names_internal.h"
+
+#define ATIME_INTERVAL_NS (24ll * 3600 * 1000000000)
 
 static bool owns(const struct credentials *who, const struct name_inode *inode)
 {
@@ -116,4 +118,23 @@ int names_make_utimens(struct names *names, struct names_change *change, struct 
             item.mtime_ns = mtime_ns;
     }
     return finish(change, &item);
+}
+
+bool names_atime_moves(const struct name_inode *inode, int64_t now_ns)
+{
+    if (S_ISREG(inode->mode) || inode->orphan)
+        return false;
+    return inode->atime_ns <= inode->mtime_ns || inode->atime_ns <= inode->ctime_ns ||
+           now_ns - ATIME_INTERVAL_NS >= inode->atime_ns;
+}
+
+void names_make_atime(struct names_change *change, const struct name_inode *inode)
+{
+    struct record_builder builder;
+    struct item_inode item = names_state(inode);
+    item.atime_ns = change->now_ns;
+    names_change_begin(change, &builder);
+    names_add_inode(&builder, &item);
+    change->ino = inode->ino;
+    names_change_end(change, &builder);
 }

@@ -9,7 +9,7 @@
  *   names_path.c       permission; a path -> a place
  *   names_make.c       create, link, unlink -> one record
  *   names_rename.c     rename, exchange -> one record
- *   names_attributes.c chmod, chown, utimens -> one record
+ *   names_attributes.c chmod, chown, utimens, reading -> one record
  */
 #ifndef WT_VOLUME_NAMES_INTERNAL_H
 #define WT_VOLUME_NAMES_INTERNAL_H

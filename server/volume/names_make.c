@@ -318,7 +318,7 @@ int names_make_link(struct names *names, struct names_change *change, struct nam
         return -EEXIST;
     if (place->name_bytes > NAMES_NAME_BYTES_MAX)
         return -ENAMETOOLONG;
-    if (place->must_be_directory)
+    if (place->must_be_directory || place->parent->orphan)
         return -ENOENT;
     if (!may_pin(change->who, inode))
         return -EPERM;

@@ -36,7 +36,7 @@ int names_permitted(const struct credentials *who, const struct name_inode *inod
 struct walk {
     struct names *names;
     const struct credentials *who;
-    unsigned flags, links;
+    unsigned flags;
     struct names_place *place;   /* its buffer holds the path */
     size_t position, path_bytes; /* in it; what is before position has been walked */
     struct name_inode *current;  /* a directory */
@@ -103,11 +103,14 @@ static int end_at_entry(struct walk *walk, const struct component *component,
 }
 
 /* Puts the target in the place of all that was walked, and starts over from there. */
-static int follow(struct walk *walk, const char *target)
+static int follow(struct walk *walk, struct name_inode *link)
 {
-    if (++walk->links > NAMES_SYMLINKS_MAX)
+    struct names_place *place = walk->place;
+    const char *target = link->target;
+    if (place->followed_count == NAMES_SYMLINKS_MAX)
         return -ELOOP;
-    char *path = walk->place->buffer;
+    place->followed[place->followed_count++] = link;
+    char *path = place->buffer;
     size_t target_bytes = strlen(target), rest_bytes = walk->path_bytes - walk->position;
     if (target_bytes + rest_bytes > NAMES_PATH_BYTES_MAX)
         return -ENAMETOOLONG;
@@ -156,7 +159,7 @@ static int step(struct walk *walk)
     if (!entry && !may_be_missing)
         return -ENOENT;
     if (entry && S_ISLNK(entry->inode->mode) && must_follow(walk, &component))
-        return follow(walk, entry->inode->target);
+        return follow(walk, entry->inode);
     if (component.last)
         return end_at_entry(walk, &component, entry);
     if (!S_ISDIR(entry->inode->mode))
@@ -168,6 +171,7 @@ static int step(struct walk *walk)
 int names_resolve_at(struct names *names, const struct credentials *who, struct name_inode *start,
                      const char *path, size_t path_bytes, unsigned flags, struct names_place *place)
 {
+    place->followed_count = 0;
     if (path_bytes == 0)
         return -ENOENT;
     if (path_bytes > NAMES_PATH_BYTES_MAX)

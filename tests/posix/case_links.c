@@ -167,6 +167,10 @@ MANY_USERS(a_foreign_file)
     fs_link(f, "set_gid", "d");
     fs_link(f, "set_gid_no_group_execute", "e");
     fs_link(f, "symlink", "f");
+    fs_mkdir(f, "gone", 0777);
+    int gone = fs_open(f, "gone", O_RDONLY | O_DIRECTORY, 0);
+    fs_rmdir(f, "gone");
+    fs_linkat(f, FS_HERE, "cannot_write", gone, "a", 0);
     fs_become(f, ROOT);
     fs_link(f, "cannot_write", "g");
     fs_list(f, ".");

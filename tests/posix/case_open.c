@@ -382,3 +382,15 @@ CASE(reading_stays_allowed_after_chmod)
     fs_ftruncate(f, h, 3);
     fs_open(f, "a", O_RDONLY, 0);
 }
+
+CASE(flags_come_before_the_handle)
+{
+    fs_make(f, "a", 'a', 10);
+    int h = fs_open(f, "a", O_RDONLY, 0);
+    fs_openat(f, h, "b", O_TMPFILE | O_RDONLY, 0600);
+    fs_openat(f, h, "b", O_TMPFILE | O_EXCL | O_RDONLY, 0600);
+    fs_openat(f, h, "b", O_TMPFILE | O_CREAT | O_RDWR, 0600);
+    fs_openat(f, h, "b", O_CREAT | O_DIRECTORY, 0600);
+    fs_openat(f, h, "", O_CREAT | O_DIRECTORY, 0600);
+    fs_openat(f, h, "b", O_TMPFILE | O_RDWR, 0600);
+}

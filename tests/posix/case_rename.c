@@ -1,6 +1,7 @@
 /* case_rename.c - rename with all its flags. */
 #include <linux/fs.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "tests/posix/fs.h"
 
@@ -385,4 +386,24 @@ MANY_USERS(foreign_directory_to_another_parent)
     fs_rename(f, "e", "p/e");
     fs_rename(f, "a", "p/a");
     fs_list(f, "p");
+}
+
+CASE(errors_of_the_first_path_come_first)
+{
+    static char too_long[4200];
+    memset(too_long, 'a', sizeof(too_long) - 1);
+    fs_make(f, "a", 'a', 10);
+    int h = fs_open(f, "a", O_RDONLY, 0);
+    const char *const second[] = {"", too_long, "b"};
+    for (unsigned i = 0; i < 3; i++) {
+        fs_renameat(f, h, "x", FS_HERE, second[i], 0);
+        fs_renameat(f, FS_HERE, "a/x", FS_HERE, second[i], 0);
+        fs_renameat(f, FS_HERE, "none", FS_HERE, second[i], 0);
+        fs_renameat(f, FS_HERE, "a", h, second[i], 0);
+        fs_linkat(f, h, "x", FS_HERE, second[i], 0);
+        fs_linkat(f, FS_HERE, "a/x", FS_HERE, second[i], 0);
+        fs_linkat(f, FS_HERE, "none", FS_HERE, second[i], 0);
+        fs_linkat(f, FS_HERE, "a", h, second[i], 0);
+    }
+    fs_list(f, ".");
 }

@@ -212,6 +212,78 @@ CASE(noatime)
     fs_moved(f, 0, "a");
 }
 
+CASE(list_is_relatime)
+{
+    fs_mkdir(f, "d", 0755);
+    fs_make(f, "d/x", 'x', 1);
+    fs_utimens(f, "d", old);
+    fs_mark(f, 0, "d");
+    fs_list(f, "d");
+    fs_moved(f, 0, "d");
+    fs_mark(f, 0, "d");
+    fs_list(f, "d");
+    fs_moved(f, 0, "d");
+    /* A new name makes it older than mtime, a new mode older than ctime. */
+    fs_make(f, "d/y", 'y', 1);
+    fs_mark(f, 0, "d");
+    fs_list(f, "d");
+    fs_moved(f, 0, "d");
+    fs_chmod(f, "d", 0700);
+    fs_mark(f, 0, "d");
+    fs_list(f, "d");
+    fs_moved(f, 0, "d");
+    int h = fs_open(f, "d", O_RDONLY | O_DIRECTORY | O_NOATIME, 0);
+    fs_utimens(f, "d", old);
+    fs_mark(f, 0, "d");
+    fs_list_handle(f, h);
+    fs_moved(f, 0, "d");
+    fs_make(f, "d/z", 'z', 1);
+    fs_stat(f, "d/x");
+    fs_moved(f, 0, "d");
+}
+
+CASE(readlink_is_relatime)
+{
+    fs_mkdir(f, "d", 0755);
+    fs_symlink(f, "d", "s");
+    fs_utimensat(f, FS_HERE, "s", old, AT_SYMLINK_NOFOLLOW);
+    fs_mark(f, 0, "s");
+    fs_lstat(f, "s");
+    fs_moved(f, 0, "s");
+    fs_readlink(f, "s");
+    fs_moved(f, 0, "s");
+    fs_mark(f, 0, "s");
+    fs_readlink(f, "s");
+    fs_moved(f, 0, "s");
+    fs_link(f, "s", "t");
+    fs_mark(f, 0, "s");
+    fs_readlink(f, "t");
+    fs_moved(f, 0, "s");
+}
+
+CASE(following_a_symlink)
+{
+    fs_mkdir(f, "d", 0755);
+    fs_symlink(f, "d", "s");
+    fs_symlink(f, "s/none", "t");
+    fs_symlink(f, "loop", "loop");
+    const char *const links[] = {"s", "t", "loop"};
+    for (unsigned i = 0; i < 3; i++) {
+        fs_utimensat(f, FS_HERE, links[i], old, AT_SYMLINK_NOFOLLOW);
+        fs_mark(f, i, links[i]);
+    }
+    fs_mkdir(f, "s", 0755);
+    fs_moved(f, 0, "s");
+    fs_stat(f, "t");
+    fs_moved(f, 0, "s");
+    fs_moved(f, 1, "t");
+    fs_stat(f, "loop");
+    fs_moved(f, 2, "loop");
+    fs_mark(f, 0, "s");
+    fs_stat(f, "s/");
+    fs_moved(f, 0, "s");
+}
+
 CASE(looking_moves_nothing)
 {
     fs_make(f, "a", 'a', 10);

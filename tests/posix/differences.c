@@ -14,9 +14,10 @@
 #define FALLOC_MODES  "wt.h: wt_fallocate: any other mode: -EOPNOTSUPP"
 #define TIMES_64      "contract: times are ns, 64 bits; what does not fit is refused"
 
-#define RELATIME                                                                                   \
-    "README: relatime goes by mtime and by the day; a newer ctime alone moves nothing (DESIGN 4: " \
-    "mode "                                                                                        \
+#define RELATIME                                                                                  \
+    "README: a file's relatime goes by mtime and day; a newer ctime alone moves nothing (DESIGN " \
+    "4: "                                                                                         \
+    "mode "                                                                                       \
     "and links are kept with the names, atime and mtime with the data)"
 
 #define SET_ID "README: a handle that is older than the set-id bits leaves them"

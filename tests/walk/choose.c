@@ -52,8 +52,6 @@ static void choose_path(struct walk *w, char *path, bool is_relative)
     if (one_in(w, 400)) {
         if (one_in(w, 2))
             strcpy(path, "/");
-        else
-            w->has_empty_path = true;
         return;
     }
     if (!is_relative) {

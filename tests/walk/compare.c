@@ -10,7 +10,7 @@ bool same_answer(struct walk *w, int64_t wt, int64_t host)
 {
     w->requests++;
     note(w, " = %s", error_name(wt));
-    if (known_long_name(wt, host) || known_empty_path(w, wt, host))
+    if (known_long_name(wt, host))
         host = wt;
     if (wt != host)
         differ(w, "wt says %s, the host %s", error_name(wt), error_name(host));
@@ -85,7 +85,7 @@ struct node *same_stat(struct walk *w, const char *what, const struct stat *wt,
         check_blocks(w, what, node, wt);
     same_time(w, what, "mtime", wt->st_mtim, host->st_mtim);
     same_time(w, what, "ctime", wt->st_ctim, host->st_ctim);
-    if (w->checks_atime && node->is_file)
+    if (w->checks_atime)
         same_time(w, what, "atime", wt->st_atim, host->st_atim);
     if (wt->st_blksize != WALK_BLOCK_BYTES)
         differ(w, "%s: st_blksize is %ld", what, (long)wt->st_blksize);

@@ -46,7 +46,6 @@ void history_add(struct walk *w)
         fprintf(stderr, "%s\n", w->line);
     w->line_bytes = 0;
     w->line[0] = '\0';
-    w->has_empty_path = false;
     memset(w->concerned, 0, sizeof(w->concerned));
 }
 

@@ -20,14 +20,10 @@
  *   others may write                     is on, no such directory is made. (choose.c)
  *   open(O_CREAT | O_NOFOLLOW) of a      Linux: the check for _fifos meets the link first. open(2): "If the trailing
  *   symlink in one: EACCES on the host   component is a symbolic link, then ... ELOOP." (here)
- *   open with wrong flags, from a file's libwt sees at once that the handle is no directory's, before the
- *   handle: EINVAL on the host           server sees the flags. (here)
  *   a name over 255 bytes in a directory Two faults at once; either may be told. (here)
  *   that was removed, or with a slash
  *   after it where there is none: ENOENT
  *   or ENAMETOOLONG
- *   an empty path, and another fault     libwt says ENOENT before the server sees the rest. (here)
- *   atime of directories and symlinks    Not kept by wt. (compare.c)
  *   atime of a file that is newer than   CONTRACT "atime relatime": Linux compares with ctime too, wt with mtime.
  *   mtime and older than ctime           Not made here.
  *   chown to -1:-1                       Linux refuses it to others than the owner when the file is setuid, and takes
@@ -105,14 +101,4 @@ bool known_sticky_link(int flags, int64_t wt, int64_t host)
 bool known_long_name(int64_t wt, int64_t host)
 {
     return (wt == -ENAMETOOLONG && host == -ENOENT) || (wt == -ENOENT && host == -ENAMETOOLONG);
-}
-
-bool known_file_start(const struct place *place, int64_t wt, int64_t host)
-{
-    return place->wt_directory != WT_AT_ROOT && wt == -ENOTDIR && host == -EINVAL;
-}
-
-bool known_empty_path(const struct walk *w, int64_t wt, int64_t host)
-{
-    return w->has_empty_path && wt == -ENOENT && host < 0;
 }

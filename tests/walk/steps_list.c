@@ -4,6 +4,7 @@
  * A cursor is a listing under way. The names touched by anybody since it began may be shown, once or twice or
  * not at all (a name that went and came is another entry); all others exactly once.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -18,7 +19,7 @@
 struct cursor {
     struct wt_dir *dir;
     int host; /* the same directory */
-    int wt;   /* the caller's handle, when it was opened from one; else -1 */
+    int wt;   /* its handle on wt */
     struct listing before, seen, touched;
 };
 
@@ -61,8 +62,7 @@ void cursor_close(struct client *client)
     if (!cursor)
         return;
     wt_closedir(cursor->dir);
-    if (cursor->wt >= 0)
-        wt_close(client->session, cursor->wt);
+    wt_close(client->session, cursor->wt);
     close(cursor->host);
     listing_free(&cursor->before);
     listing_free(&cursor->seen);
@@ -90,19 +90,30 @@ void step_list(struct walk *w)
     listing_free(&on_host);
 }
 
+/* Either side asks its server when its buffer is empty, and only that moves atime: read from both, it has moved
+ * on both or on neither. */
+static void cursor_level_atime(struct client *client, const struct cursor *cursor)
+{
+    struct wt_dir *dir;
+    struct wt_dirent entry;
+    char entries[4096];
+    if (wt_fdopendir(client->session, cursor->wt, &dir) == 0) {
+        wt_readdir(dir, &entry);
+        wt_closedir(dir);
+    }
+    if (lseek(cursor->host, 0, SEEK_SET) == 0)
+        getdents64(cursor->host, entries, sizeof(entries));
+}
+
 static void cursor_open(struct walk *w)
 {
     struct place place = choose_directory(w);
     struct client *client = self(w);
     struct wt_dir *dir;
-    int64_t wt, handle = -1;
-    if (one_in(w, 2)) {
-        wt = handle = wt_openat(client->session, WT_AT_ROOT, place.path, O_RDONLY | O_DIRECTORY, 0);
-        if (wt >= 0)
-            wt = wt_fdopendir(client->session, (int)handle, &dir);
-    } else {
-        wt = wt_opendir(client->session, place.path, &dir);
-    }
+    int64_t wt = wt_openat(client->session, WT_AT_ROOT, place.path, O_RDONLY | O_DIRECTORY, 0);
+    int64_t handle = wt;
+    if (wt >= 0)
+        wt = wt_fdopendir(client->session, (int)handle, &dir);
     int64_t host = host_result(
         openat(place.host_directory, place.host_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     note(w, " open");
@@ -119,6 +130,7 @@ static void cursor_open(struct walk *w)
         return;
     }
     list_host(copy, &cursor->before);
+    cursor_level_atime(client, cursor);
 }
 
 /* All of it was shown: what was there throughout exactly once, and nothing that never was. */
@@ -173,6 +185,7 @@ void step_cursor(struct walk *w)
     note(w, " %u seen", cursor->seen.count);
     if (rc < 0)
         differ(w, "readdir says %s", error_name(rc));
+    cursor_level_atime(client, cursor);
     if (rc == 1 && cursor->seen.count < LISTING_MAX)
         return;
     cursor_judge(w, cursor);

@@ -101,7 +101,7 @@ void step_open(struct walk *w)
     if (host >= 0 && wt >= 0)
         *handle =
             (struct handle){.is_open = true, .wt = (int)wt, .host = (int)host, .flags = flags};
-    if (known_sticky_link(flags, wt, host) || known_file_start(&place, wt, host))
+    if (known_sticky_link(flags, wt, host))
         host = wt;
     if (!same_answer(w, wt < 0 ? wt : 0, host < 0 ? host : 0))
         return;

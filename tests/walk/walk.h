@@ -79,7 +79,6 @@ struct walk {
 
     char line[2048]; /* this step in words, for the history */
     size_t line_bytes;
-    bool has_empty_path;   /* this step has */
     uint64_t concerned[2]; /* wt's inode numbers that this step is about; 0: none */
     bool traces;
     uint64_t requests, refused, restarts, compared;
@@ -138,14 +137,12 @@ int64_t host_link_handle(struct walk *w, int fd, int directory, const char *path
 
 /* Reads what must be read before host_enter. */
 void known_prepare(struct walk *w);
-bool known_empty_path(const struct walk *w, int64_t wt, int64_t host);
 bool known_long_name(int64_t wt, int64_t host);
 bool known_sticky_link(int flags, int64_t wt, int64_t host);
 /* Whether wt's mode has only those bits more that the host took away when it was written. */
 bool known_kept_privilege(struct node *node, mode_t wt, mode_t host);
 /* Whether wt refuses to link to this file and the host would not. */
 bool known_foreign_link(struct walk *w, const struct place *existing, int flags);
-bool known_file_start(const struct place *place, int64_t wt, int64_t host);
 
 /* ---- choose.c: arguments ---- */
 
