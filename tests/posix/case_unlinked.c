@@ -106,3 +106,24 @@ CASE(created_and_unlinked_at_once)
     }
     fs_list(f, ".");
 }
+
+CASE(exchanged_with_a_directory)
+{
+    fs_make(f, "a", 'a', 10);
+    fs_mkdir(f, "d", 0755);
+    fs_make(f, "d/x", 'x', 1);
+    int h = fs_open(f, "a", O_RDWR, 0);
+    int dir = fs_open(f, "d", O_RDONLY | O_DIRECTORY, 0);
+    fs_rename2(f, "a", "d", 2);
+    fs_pwrite(f, h, 'b', 20, 0);
+    fs_cat(f, "d");
+    fs_openat(f, dir, "x", O_RDONLY, 0);
+    fs_list_handle(f, dir);
+    fs_unlink(f, "d");
+    fs_pread(f, h, 30, 0);
+    fs_fstat(f, h);
+    fs_rename(f, "a", "e");
+    fs_stat(f, "e/x");
+    fs_close(f, h);
+    fs_list(f, ".");
+}
