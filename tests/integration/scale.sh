@@ -25,7 +25,7 @@ figures() {
 resident_kib() { awk '/^VmRSS:/ { print $2 }' "/proc/$WTD_PID/status"; }
 
 image=$WORK/scale.img
-size=4G
+size=8G # images fill half of the metadata area: 4 GiB take some 800,000 files
 ((FILES > 100000)) || size=256M
 if ! make_image "$image" "$size" --sparse || ! wtd_start "$image" --shards 2; then
     not_ok scale-start "$REASON"
