@@ -8,6 +8,7 @@
 
 #include "server/base/checksum.h"
 #include "server/volume/durable.h"
+#include "server/volume/superblock.h"
 
 static uint32_t payload_bytes_max(const struct superblock *sb)
 {
@@ -176,23 +177,49 @@ struct image_loader {
     const struct partition_root *root;
     int (*apply)(void *context, const struct record_header *record);
     void *context;
-    uint8_t *segment; /* segment_bytes */
-    uint8_t *stream;  /* what is left of a record, then a segment's payload */
+    uint8_t *run; /* SEGMENT_BYTES_MAX: segments that lie one behind the other, from run_first on */
+    uint32_t run_first, run_count;
+    uint8_t *stream; /* what is left of a record, then a segment's payload */
     size_t stream_bytes;
 };
+
+static uint64_t length_bytes(const struct image_loader *loader, uint32_t index)
+{
+    uint64_t length = sizeof(struct segment_header) +
+                      payload_bytes(loader->superblock, loader->root->image_bytes, index);
+    return (length + VOLUME_BLOCK_BYTES - 1) & ~(uint64_t)(VOLUME_BLOCK_BYTES - 1);
+}
+
+/* Reads the segment, and those that follow it on the medium too, as many as one read takes: only the
+ * image's last segment is not full. */
+static int read_run(struct image_loader *loader, uint32_t index)
+{
+    const struct superblock *sb = loader->superblock;
+    const struct partition_root *root = loader->root;
+    uint32_t most = SEGMENT_BYTES_MAX / sb->segment_bytes, count = 1;
+    while (count < most && index + count < root->segment_count &&
+           root->segments[index + count] == root->segments[index] + count)
+        count++;
+    uint64_t bytes =
+        (uint64_t)(count - 1) * sb->segment_bytes + length_bytes(loader, index + count - 1);
+    loader->run_first = index;
+    loader->run_count = count;
+    return durable_read(loader->device, segment_offset(sb, root->segments[index]), loader->run,
+                        bytes);
+}
 
 static int read_segment(struct image_loader *loader, uint32_t index)
 {
     const struct superblock *sb = loader->superblock;
     const struct partition_root *root = loader->root;
-    const struct segment_header *header = (const struct segment_header *)loader->segment;
     uint32_t payload = payload_bytes(sb, root->image_bytes, index);
-    uint64_t length = sizeof *header + payload;
-    length = (length + VOLUME_BLOCK_BYTES - 1) & ~(uint64_t)(VOLUME_BLOCK_BYTES - 1);
-    int rc = durable_read(loader->device, segment_offset(sb, root->segments[index]),
-                          loader->segment, length);
+    int rc = 0;
+    if (index == loader->run_first + loader->run_count)
+        rc = read_run(loader, index);
     if (rc < 0)
         return rc;
+    const struct segment_header *header =
+        (const void *)(loader->run + (size_t)(index - loader->run_first) * sb->segment_bytes);
     if (header->magic != SEGMENT_MAGIC || memcmp(header->uuid, sb->uuid, sizeof sb->uuid) != 0 ||
         header->epoch != root->image_epoch || header->image_id != root->image_id ||
         header->partition != loader->partition || header->index != index ||
@@ -238,9 +265,9 @@ int image_load(struct device *device, const struct superblock *sb, uint32_t part
     int rc = 0;
     if (root->segment_count == 0)
         return 0;
-    loader.segment = durable_buffer(sb->segment_bytes);
+    loader.run = durable_buffer(SEGMENT_BYTES_MAX);
     loader.stream = durable_buffer((size_t)RECORD_BYTES_MAX + sb->segment_bytes);
-    if (!loader.segment || !loader.stream)
+    if (!loader.run || !loader.stream)
         rc = -ENOMEM;
     for (uint32_t i = 0; i < root->segment_count && rc == 0; i++) {
         rc = read_segment(&loader, i);
@@ -249,7 +276,7 @@ int image_load(struct device *device, const struct superblock *sb, uint32_t part
     }
     if (rc == 0 && loader.stream_bytes > 0)
         rc = -EBADMSG;
-    free(loader.segment);
+    free(loader.run);
     free(loader.stream);
     return rc;
 }

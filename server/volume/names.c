@@ -102,6 +102,15 @@ int names_create(uint64_t memory_bytes_max, struct names **names)
     return 0;
 }
 
+void names_expect(struct names *names, uint64_t image_bytes)
+{
+    /* Files with short names, which is the most there can be; but no more than memory is allowed for. */
+    uint64_t files = image_bytes / (sizeof(struct item_inode) + sizeof(struct item_entry) + 16);
+    uint64_t most = names->memory_bytes_max / (NAMES_INODE_MEMORY_BYTES + NAMES_ENTRY_MEMORY_BYTES);
+    table_expect(&names->inodes, files < most ? files : most);
+    table_expect(&names->entries, files < most ? files : most);
+}
+
 static void free_inode(void *context, struct name_inode *inode)
 {
     (void)context;
@@ -286,6 +295,14 @@ struct name_entry *names_entry_new(const char *name, size_t name_bytes)
     memcpy(entry->name, name, name_bytes);
     entry->name[name_bytes] = '\0';
     return entry;
+}
+
+void names_prefetch(const struct names *names, const struct item_entry *item, unsigned round)
+{
+    uint64_t hash = hash_name(names, item->parent, (const char *)(item + 1), item->header.count);
+    (round == 0 ? table_prefetch_bucket : table_prefetch_first)(&names->entries, hash);
+    hash = table_mix(item->ino);
+    (round == 0 ? table_prefetch_bucket : table_prefetch_first)(&names->inodes, hash);
 }
 
 struct name_entry *names_find(struct names *names, struct name_inode *directory, const char *name,

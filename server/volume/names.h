@@ -87,6 +87,9 @@ struct name_entry {
 int names_create(uint64_t memory_bytes_max, struct names **names);
 void names_destroy(struct names *names);
 
+/* An image of so many bytes will be applied to the empty tree: the tables need not grow on the way. */
+void names_expect(struct names *names, uint64_t image_bytes);
+
 /* Applies one record of PARTITION_NAMES. -EBADMSG: malformed, or impossible in this tree (an entry of a
  * directory that does not exist, ...); -ENOMEM. */
 int names_apply(struct names *names, const struct record_header *record);

@@ -312,6 +312,17 @@ static int apply_item(struct names *names, const struct item_header *item,
     }
 }
 
+/* Of an image only: each of its entries would wait for memory several times, one after the other, and that
+ * is most of what a start with many files costs. All places of a record are asked for together. */
+static void prefetch(const struct names *names, const struct record_header *record)
+{
+    const struct item_header *item;
+    for (unsigned round = 0; round < 2; round++)
+        for (size_t offset = 0; record_item(record, &offset, &item) > 0;)
+            if (item->kind == ITEM_ENTRY)
+                names_prefetch(names, (const struct item_entry *)item, round);
+}
+
 int names_apply(struct names *names, const struct record_header *record)
 {
     if (record->partition != PARTITION_NAMES)
@@ -320,6 +331,8 @@ int names_apply(struct names *names, const struct record_header *record)
     const struct item_header *item;
     size_t offset = 0;
     int result;
+    if (record->bytes > NAMES_RECORD_BYTES)
+        prefetch(names, record);
     while ((result = record_item(record, &offset, &item)) > 0) {
         result = prepare_item(names, item, &prepared);
         if (result)

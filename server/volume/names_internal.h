@@ -54,6 +54,9 @@ struct name_entry *names_entry_new(const char *name, size_t name_bytes);
 void names_inode_insert(struct names *names, struct name_inode *inode);
 /* Takes it out and frees it. */
 void names_inode_remove(struct names *names, struct name_inode *inode);
+/* What applying the item will look at is asked for from memory: in round 0 its buckets, in round 1 what they
+ * point to. */
+void names_prefetch(const struct names *names, const struct item_entry *item, unsigned round);
 /* directory, inode, cookie and type are set. -EEXIST: the cookie is taken; -ENOMEM. */
 int names_entry_insert(struct names *names, struct name_entry *entry);
 void names_entry_remove(struct names *names, struct name_entry *entry);

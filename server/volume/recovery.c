@@ -22,20 +22,62 @@
 #include "server/volume/replay.h"
 #include "server/volume/volume_internal.h"
 
+/*
+ * Pieces on their way to the medium: the bytes from `offset` to `offset + length_bytes`, gathered, so that
+ * an image goes out in few large writes. A segment's pieces come in any order, but all of them before those
+ * of the next one, and only the last segment of an image is not full: whenever a segment begins, what was
+ * gathered has no gaps.
+ */
+struct gathering {
+    struct volume *volume;
+    uint8_t *memory; /* SEGMENT_BYTES_MAX */
+    uint64_t offset, length_bytes;
+};
+
+static int write_gathered(struct gathering *gathering)
+{
+    uint64_t length_bytes = gathering->length_bytes;
+    gathering->length_bytes = 0;
+    if (length_bytes == 0)
+        return 0;
+    return device_transfer(gathering->volume->device, DEVICE_WRITE, 0, gathering->offset,
+                           gathering->memory, length_bytes);
+}
+
+static int gather(struct gathering *gathering, uint64_t segment, const struct image_piece *piece)
+{
+    uint64_t segment_end = segment + gathering->volume->superblock.segment_bytes;
+    uint64_t end = segment + piece->segment_at + piece->length_bytes;
+    uint64_t gathered_end = gathering->offset + gathering->length_bytes;
+    bool fits = gathering->length_bytes > 0 && segment >= gathering->offset &&
+                segment <= gathered_end && segment_end <= gathering->offset + SEGMENT_BYTES_MAX;
+    int rc = fits ? 0 : write_gathered(gathering);
+    if (!fits)
+        gathering->offset = segment;
+    uint64_t length_bytes = end - gathering->offset;
+    memcpy(gathering->memory + (length_bytes - piece->length_bytes), piece->memory,
+           piece->length_bytes);
+    if (gathering->length_bytes < length_bytes)
+        gathering->length_bytes = length_bytes;
+    return rc;
+}
+
 static void write_piece(struct image_stream *stream, struct image_piece *piece)
 {
-    struct volume *volume = stream->context;
+    struct gathering *gathering = stream->context;
+    struct volume *volume = gathering->volume;
     struct image_maker *maker = &volume->checkpoint->maker;
     piece->result = root_place(&maker->root, &volume->checkpoint->segments, piece->segment);
     if (piece->result == 0) {
-        uint64_t offset = segment_offset(&volume->superblock, maker->root.segments[piece->segment]);
-        piece->result = device_transfer(volume->device, DEVICE_WRITE, 0, offset + piece->segment_at,
-                                        piece->memory, piece->length_bytes);
+        uint64_t segment =
+            segment_offset(&volume->superblock, maker->root.segments[piece->segment]);
+        piece->result = gather(gathering, segment, piece);
     }
     image_stream_returned(stream, piece);
 }
 
-static int write_image(struct volume *volume, unsigned index, struct replay *replay)
+static int write_image(struct volume *volume, unsigned index, struct replay *replay,
+                       uint8_t *memory)
 {
     struct checkpoint *checkpoint = volume->checkpoint;
     struct partition_root *root = &checkpoint->maker.root;
@@ -44,15 +86,19 @@ static int write_image(struct volume *volume, unsigned index, struct replay *rep
                                       .partition = volume_partition_number(volume, index),
                                       .epoch = volume->superblock.epoch,
                                       .id = checkpoint->next_image_id++};
+    struct gathering gathering = {.volume = volume, .memory = memory};
     int rc = root_prepare(root, &volume->superblock);
     if (rc < 0)
         return rc;
-    image_stream_begin(stream, &identity, write_piece, volume);
+    image_stream_begin(stream, &identity, write_piece, &gathering);
     if (index == volume->partition_count)
         rc = names_serialise(replay->names, &stream->sink);
     else
         rc = partition_serialise(replay->partitions[index], &stream->sink);
     image_stream_end(stream);
+    int written = write_gathered(&gathering);
+    if (rc == 0)
+        rc = stream->error < 0 ? stream->error : written;
     root->present = true;
     root->image_epoch = identity.epoch;
     root->image_id = identity.id;
@@ -60,20 +106,22 @@ static int write_image(struct volume *volume, unsigned index, struct replay *rep
     checkpoint->next[index] = *root;
     checkpoint->renewed[index] = true;
     memset(root, 0, sizeof *root);
-    return rc < 0 ? rc : stream->error;
+    return rc;
 }
 
 static int write_images(struct volume *volume, struct replay *replay)
 {
     struct checkpoint *checkpoint = volume->checkpoint;
-    int rc = 0;
+    uint8_t *memory = durable_buffer(SEGMENT_BYTES_MAX);
+    int rc = memory ? 0 : -ENOMEM;
     for (unsigned i = 0; i < checkpoint->index_count && rc == 0; i++) {
         if (replay->newest[i] > checkpoint->roots[i].sequence)
-            rc = write_image(volume, i, replay);
+            rc = write_image(volume, i, replay, memory);
         else
             checkpoint->next[i] = checkpoint->roots[i];
         checkpoint->next[i].sequence = replay->last_sequence;
     }
+    free(memory);
     return rc < 0 ? rc : durable_flush(volume->device);
 }
 

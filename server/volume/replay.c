@@ -123,6 +123,8 @@ static int load_images(struct replay *replay, char *reason, size_t reason_bytes)
         if (replay->roots[i].present) {
             what = "its checkpoint is damaged";
             rc = segment_map_take(&replay->segments, &replay->roots[i]);
+            if (loading.partition == PARTITION_NAMES)
+                names_expect(replay->names, replay->roots[i].image_bytes);
             if (rc == 0)
                 rc = image_load(replay->device, replay->superblock, loading.partition,
                                 &replay->roots[i], apply_image, &loading);

@@ -69,6 +69,20 @@ int table_init(struct table *table, size_t link_offset, table_hash *hash, const 
     return table->segments[0] ? 0 : -ENOMEM;
 }
 
+void table_expect(struct table *table, uint64_t nodes)
+{
+    assert(table->node_count == 0);
+    while (table->bucket_count < nodes) {
+        unsigned segment = segment_of(table->bucket_count);
+        uint64_t end = segment_start(segment) + segment_buckets(segment);
+        if (segment < TABLE_SEGMENTS_MAX && !table->segments[segment])
+            table->segments[segment] = calloc(segment_buckets(segment), sizeof(void *));
+        if (segment >= TABLE_SEGMENTS_MAX || !table->segments[segment])
+            return;
+        table->bucket_count = nodes < end ? nodes : end;
+    }
+}
+
 void table_destroy(struct table *table)
 {
     for (unsigned i = 0; i < TABLE_SEGMENTS_MAX; i++)
@@ -136,6 +150,16 @@ void *table_first(const struct table *table, uint64_t hash)
 void *table_next(const struct table *table, const void *node)
 {
     return get_link(table, node);
+}
+
+void table_prefetch_bucket(const struct table *table, uint64_t hash)
+{
+    __builtin_prefetch(slot(table, bucket_of(table, hash)));
+}
+
+void table_prefetch_first(const struct table *table, uint64_t hash)
+{
+    __builtin_prefetch(table_first(table, hash));
 }
 
 void *table_bucket(const struct table *table, uint64_t bucket)

@@ -29,6 +29,9 @@ struct table {
 
 /* -ENOMEM. */
 int table_init(struct table *table, size_t link_offset, table_hash *hash, const void *context);
+/* An empty table that will hold so many nodes has its buckets now: they come in without a split each. What
+ * memory there is not for is left to growing. */
+void table_expect(struct table *table, uint64_t nodes);
 /* Frees the buckets, not the nodes. */
 void table_destroy(struct table *table);
 void table_insert(struct table *table, void *node);
@@ -37,6 +40,9 @@ void table_remove(struct table *table, void *node);
 /* The nodes that may have this hash: table_first, then table_next until NULL. The caller compares keys. */
 void *table_first(const struct table *table, uint64_t hash);
 void *table_next(const struct table *table, const void *node);
+/* The place of this hash will be looked at soon; later, so will what it points to. */
+void table_prefetch_bucket(const struct table *table, uint64_t hash);
+void table_prefetch_first(const struct table *table, uint64_t hash);
 /* The first node of a bucket, to visit all: buckets 0 to bucket_count - 1. Removing the node at hand is
  * allowed once its successor was taken. */
 void *table_bucket(const struct table *table, uint64_t bucket);

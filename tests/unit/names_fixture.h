@@ -263,6 +263,7 @@ static inline struct names *replayed(const void *records, size_t bytes)
 {
     struct names *names;
     cr_assert_eq(names_create(UINT64_MAX, &names), 0);
+    names_expect(names, bytes);
     const struct record_header *record;
     size_t at = 0;
     int result;

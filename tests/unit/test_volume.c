@@ -5,6 +5,7 @@
  * it whose recorded size counts its writes. What was answered must be there after a cut; what was not may
  * be there or not, and nothing else may.
  */
+#include "server/volume/image_stream.h"
 #include "tests/support/random.h"
 #include "tests/unit/volume_rig.h"
 
@@ -364,6 +365,54 @@ Test(volume, a_damaged_checkpoint_is_named)
     cr_assert_eq(rig_try_open(1), -EBADMSG);
     cr_assert(strstr(reason, "names") && strstr(reason, "checkpoint"), "%s", reason);
     cr_assert_eq(rig_check(&report), 1);
+}
+
+static void all_there(unsigned files)
+{
+    char path[32];
+    for (unsigned i = 0; i < files; i++) {
+        snprintf(path, sizeof path, "/a-%u", i);
+        cr_assert_not_null(rig_find(path), "%s", path);
+    }
+}
+
+/* Recovery gathers the pieces of an image, and loading reads what lies together, in one go. */
+Test(volume, an_image_of_many_segments_is_recovered)
+{
+    enum { FILES = 20000 };
+    struct sim_options options = rig_options(2);
+    struct job *jobs[50];
+    char path[32];
+    options.size_bytes = 8ull << 30;
+    rig_create(options);
+    rig_open(2);
+    cr_assert_gt(volume_superblock(volume)->segment_bytes, IMAGE_PIECE_BYTES);
+    for (unsigned i = 0; i < FILES; i++) {
+        snprintf(path, sizeof path, "/a-%u", i);
+        jobs[i % 50] = rig_create_file(path);
+        if (i % 50 != 49)
+            continue;
+        for (unsigned j = 0; j < 50; j++) {
+            job_wait(jobs[j]);
+            free(jobs[j]);
+        }
+    }
+    rig_cut();
+    rig_open(1);
+    cr_assert_eq(opening.records_replayed, FILES);
+    all_there(FILES);
+    rig_cut();
+    rig_open(1);
+    cr_assert_eq(opening.records_replayed, 0);
+    all_there(FILES);
+    cr_assert_eq(names_inode_count(volume_names(volume)), FILES + 1);
+    rig_close();
+    /* Nothing but the root record's image says what is there. */
+    struct volume_check_report report;
+    cr_assert_eq(volume_check_device(device, false, NULL, NULL, &report), 0);
+    cr_assert_eq(report.files, FILES);
+    sim_destroy(device);
+    rig_create(rig_options(1));
 }
 
 Test(volume, a_failure_during_a_checkpoint_ends_it)

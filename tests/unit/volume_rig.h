@@ -45,7 +45,7 @@ static inline void rig_create(struct sim_options options)
     log_set_silent(true);
     cr_assert_eq(sim_create(&options, &device), 0);
     clock_install(sim_clock(device));
-    struct volume_format_options format = {.force = false};
+    struct volume_format_options format = {.sparse = options.size_bytes > RIG_BYTES};
     cr_assert_eq(volume_format_device(device, &format, reason, sizeof reason), 0, "%s", reason);
 }
 
