@@ -316,9 +316,11 @@ int names_make_link(struct names *names, struct names_change *change, struct nam
 {
     if (place->dot || place->inode)
         return -EEXIST;
+    if (place->parent->orphan) /* nothing is looked up in a removed directory */
+        return -ENOENT;
     if (place->name_bytes > NAMES_NAME_BYTES_MAX)
         return -ENAMETOOLONG;
-    if (place->must_be_directory || place->parent->orphan)
+    if (place->must_be_directory)
         return -ENOENT;
     if (!may_pin(change->who, inode))
         return -EPERM;

@@ -44,6 +44,8 @@ static int check_places(const struct renaming *renaming, unsigned flags)
         return flags & RENAME_NOREPLACE ? -EEXIST : -EBUSY;
     if (!from->inode)
         return names_missing(from);
+    if (to->parent->orphan) /* nothing is looked up in a removed directory */
+        return -ENOENT;
     if (to->name_bytes > NAMES_NAME_BYTES_MAX)
         return -ENAMETOOLONG;
     if (to->inode && flags & RENAME_NOREPLACE)

@@ -110,6 +110,25 @@ CASE(removed_but_open)
     fs_fsync(f, h);
 }
 
+/* Nothing is looked up in a removed directory, so its ENOENT comes before what rights or the other name say. */
+CASE(removed_before_other_errors)
+{
+    fs_mkdir(f, "p", 0755);
+    fs_mkdir(f, "p/d", 0755);
+    int h = fs_open(f, "p/d", O_RDONLY, 0);
+    fs_rmdir(f, "p/d");
+    fs_renameat(f, FS_HERE, "p", h, "x", 0);
+    fs_make(f, "p/file", 'a', 1);
+    fs_chmod(f, "p", 0500);
+    fs_renameat(f, FS_HERE, "p/file", h, "x", 0);
+    char name[300];
+    memset(name, 'n', sizeof(name) - 1);
+    name[sizeof(name) - 1] = '\0';
+    fs_renameat(f, FS_HERE, "p/file", h, name, 0);
+    fs_linkat(f, FS_HERE, "p/file", h, name, 0);
+    fs_chmod(f, "p", 0700);
+}
+
 CASE(list_types)
 {
     fs_make(f, "file", 'a', 1);
