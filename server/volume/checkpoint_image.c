@@ -101,26 +101,27 @@ static void piece_done(struct image_piece *piece, int result)
     message_send(maker->volume->office, JOURNAL_SHARD, owner_of(maker), &piece->message);
 }
 
+static void write_next(struct image_maker *maker);
+
 static void piece_written(struct writer *writer, int result)
 {
     struct image_piece *piece = list_entry(writer, struct image_piece, writer);
     struct image_maker *maker = piece->stream->context;
+    maker->writing--;
     if (result < 0)
         volume_fail_here(maker->volume, result, "writing a checkpoint failed");
     piece_done(piece, result);
+    write_next(maker);
 }
 
-static void piece_arrived(struct message *message)
+static void write_piece(struct image_maker *maker, struct image_piece *piece)
 {
-    struct image_piece *piece = list_entry(message, struct image_piece, message);
-    struct image_maker *maker = piece->stream->context;
     struct volume *volume = maker->volume;
-    struct checkpoint *checkpoint = volume->checkpoint;
     if (volume->failed) {
         piece_done(piece, -EROFS);
         return;
     }
-    int rc = root_place(&maker->root, &checkpoint->segments, piece->segment);
+    int rc = root_place(&maker->root, &volume->checkpoint->segments, piece->segment);
     if (rc < 0) {
         volume_fail_here(volume, rc, "no place for a checkpoint");
         piece_done(piece, rc);
@@ -130,8 +131,23 @@ static void piece_arrived(struct message *message)
     piece->part = (struct write_part){.offset = offset + piece->segment_at,
                                       .length_bytes = piece->length_bytes,
                                       .memory = piece->memory};
+    maker->writing++;
     /* Not with FUA: one flush makes all images durable. */
     writer_start(&piece->writer, volume_journal_queue(volume), &piece->part, 1, 0, piece_written);
+}
+
+static void write_next(struct image_maker *maker)
+{
+    while (maker->writing < IMAGE_WRITES_MAX && !list_empty(&maker->unwritten))
+        write_piece(maker, list_entry(list_pop(&maker->unwritten), struct image_piece, writing));
+}
+
+static void piece_arrived(struct message *message)
+{
+    struct image_piece *piece = list_entry(message, struct image_piece, message);
+    struct image_maker *maker = piece->stream->context;
+    list_add_tail(&maker->unwritten, &piece->writing);
+    write_next(maker);
 }
 
 static void home(struct message *message)
@@ -150,6 +166,8 @@ int image_maker_init(struct image_maker *maker, struct volume *volume,
 {
     maker->volume = volume;
     maker->done = done;
+    maker->writing = 0;
+    list_init(&maker->unwritten);
     return image_stream_init(&maker->stream);
 }
 

@@ -13,6 +13,10 @@
 #include "server/volume/image_stream.h"
 #include "server/volume/volume.h"
 
+/* Writes of a checkpoint on their way to the device at a time: what a client asks for has to pass no more
+ * than these. */
+#define IMAGE_WRITES_MAX 4u
+
 /* About 50 us of work. */
 #define IMAGE_SLICE_ITEMS 256u
 
@@ -25,6 +29,8 @@ struct image_maker {
     struct message message;
     /* The journal shard's: */
     struct partition_root root; /* where the pieces went */
+    struct list unwritten;      /* pieces beyond IMAGE_WRITES_MAX, by their writing link */
+    unsigned writing;
     void (*done)(struct image_maker *maker, int result);
 };
 

@@ -16,6 +16,7 @@ static struct image_piece *new_piece(struct image_stream *stream)
     if (!piece)
         return NULL;
     piece->stream = stream;
+    list_init(&piece->writing);
     piece->memory = durable_buffer(IMAGE_PIECE_BYTES);
     if (!piece->memory) {
         free(piece);

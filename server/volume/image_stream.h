@@ -36,6 +36,7 @@ struct image_piece {
     bool extra;                        /* beyond IMAGE_PIECES */
     int result;                        /* set by whoever sends it back */
     struct message message;            /* the rest is for whoever it is handed to */
+    struct list writing;               /* of those that wait to be written */
     struct write_part part;
     struct writer writer;
 };
