@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "server/base/clock.h"
 #include "server/session/name_internal.h"
 
 /* ---- SYNC of a directory ---- */
@@ -123,8 +124,10 @@ struct name_gather {
     struct file_counters file;
     struct session_counters session;
     uint64_t device_reads, device_writes, device_flushes;
-    uint64_t shard_requests[WT_SHARDS_MAX];
+    uint64_t shard_requests[WT_SHARDS_MAX], longest_steps_us[WT_SHARDS_MAX];
 };
+
+static void stats_finish(struct name_gather *gather);
 
 static void add_volume(struct name_gather *gather, struct session_shard *shard)
 {
@@ -133,6 +136,7 @@ static void add_volume(struct name_gather *gather, struct session_shard *shard)
     sum->free_blocks += own.free_blocks;
     sum->data_blocks = own.data_blocks; /* of the whole volume in each */
     sum->files += own.files;
+    sum->files_room += own.files_room;
     sum->extents += own.extents;
     sum->metadata_bytes += own.metadata_bytes;
     sum->journal_blocks += own.journal_blocks;
@@ -170,7 +174,17 @@ static void add_file(struct name_gather *gather, struct session_shard *shard)
     sum->write_errors += own->write_errors;
 }
 
-static void add_session(struct name_gather *gather, const struct session_shard *shard)
+/* The longest step since this was asked for the last time. */
+static uint64_t take_longest_step_us(struct step_times *steps)
+{
+    uint64_t ticks = clock_ticks() - steps->start_ticks;
+    uint64_t us = (clock_monotonic_ns() - steps->start_ns) / 1000;
+    uint64_t longest_ticks = steps->longest_ticks;
+    steps->longest_ticks = 0;
+    return longest_ticks == 0 ? 0 : (uint64_t)((double)longest_ticks / (double)ticks * (double)us);
+}
+
+static void add_session(struct name_gather *gather, struct session_shard *shard)
 {
     const struct session_counters *own = &shard->counters;
     struct session_counters *sum = &gather->session;
@@ -182,6 +196,8 @@ static void add_session(struct name_gather *gather, const struct session_shard *
     sum->doorbells += own->doorbells;
     sum->wakes += own->wakes;
     gather->shard_requests[shard->shard] = own->requests;
+    if (gather->finish == stats_finish)
+        gather->longest_steps_us[shard->shard] = take_longest_step_us(&shard->steps);
 }
 
 static void gather_returned(struct message *message)
@@ -233,9 +249,9 @@ static void statvfs_finish(struct name_gather *gather)
         .blocks = gather->volume.data_blocks,
         .blocks_free = free_blocks,
         .blocks_available = free_blocks,
-        /* Inodes are made as they are needed: as many more as there are blocks for them. */
-        .files = names_inode_count(name_tree(request)) + free_blocks,
-        .files_free = free_blocks,
+        /* Inodes are made as they are needed, while there is room for metadata. */
+        .files = names_inode_count(name_tree(request)) + gather->volume.files_room,
+        .files_free = gather->volume.files_room,
         .name_bytes_max = NAMES_NAME_BYTES_MAX,
         .read_only = name_shard(request)->volume_shard->read_only,
     };
@@ -325,6 +341,8 @@ static void stats_sessions(struct stats_text *text, const struct name_gather *ga
         char name[32];
         snprintf(name, sizeof(name), "shard%u_requests", i);
         stats_line(text, gather->shard_requests[i], name);
+        snprintf(name, sizeof(name), "shard%u_longest_step_us", i);
+        stats_line(text, gather->longest_steps_us[i], name);
     }
 }
 

@@ -158,6 +158,12 @@ struct session_shard {
     uint32_t
         names_pending; /* closes, drops and appends begun here that no request waits for: the shard is
                                not idle while there are any */
+    /* How long the steps of the shard's loop take: who asks for something waits at least for the one that is
+     * running. Written by the loop; nothing is when a test or the simulator makes the steps. */
+    struct step_times {
+        uint64_t began_ticks, longest_ticks; /* of clock_ticks; the longest since it was told */
+        uint64_t start_ticks, start_ns;      /* when the loop began */
+    } steps;
     struct session_counters {
         uint64_t requests, bad_requests, sessions_opened, sessions_ended, sessions_refused;
         uint64_t doorbells, wakes;

@@ -17,6 +17,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "server/base/clock.h"
+
 #define REQUESTS_PER_SHARD 4096u
 #define REACTOR_ENTRIES    1024u
 #define MESSAGE_BUDGET     256u
@@ -239,12 +241,25 @@ static void sleep_until_woken(struct shard *shard)
     message_awake(shard->office, shard->number);
 }
 
+static void note_step(struct step_times *steps)
+{
+    uint64_t now_ticks = clock_ticks(), took_ticks = now_ticks - steps->began_ticks;
+    if (__builtin_expect(took_ticks > steps->longest_ticks, 0))
+        steps->longest_ticks = took_ticks;
+    steps->began_ticks = now_ticks;
+}
+
 void shard_run(struct shard *shard)
 {
+    struct step_times *steps = &shard->sessions.steps;
     unsigned idle_steps = 0;
     uint64_t idle_since_ns = 0;
+    steps->start_ns = clock_monotonic_ns();
+    steps->start_ticks = steps->began_ticks = clock_ticks();
     while (!shard->stopping) {
-        if (shard_step(shard)) {
+        unsigned work = shard_step(shard);
+        note_step(steps);
+        if (work) {
             idle_steps = 0;
             continue;
         }
@@ -262,6 +277,7 @@ void shard_run(struct shard *shard)
                 continue;
         }
         sleep_until_woken(shard);
+        steps->began_ticks = clock_ticks();
         idle_steps = 0;
     }
 }

@@ -92,6 +92,15 @@ static bool fits(const struct checkpoint *checkpoint, uint64_t growth_bytes)
     return present_bytes(checkpoint) + 2 * growth_bytes <= limit_bytes(checkpoint);
 }
 
+uint64_t checkpoint_room_bytes(const struct checkpoint *checkpoint)
+{
+    uint64_t limit = limit_bytes(checkpoint);
+    /* As journal_room counts: the largest record of names must fit. */
+    uint64_t growth = journal_growth_bytes(checkpoint->volume->journal) + NAMES_RECORD_BYTES;
+    uint64_t taken = present_bytes(checkpoint) + 2 * growth;
+    return taken < limit ? limit - taken : 0;
+}
+
 /* A round now would tell something new. */
 static bool figures_are_old(const struct checkpoint *checkpoint)
 {

@@ -91,6 +91,8 @@ void checkpoint_journal_moved(struct checkpoint *checkpoint);
 /* May an ordinary record of so many bytes be written? 0; -ENOSPC; -EAGAIN: wait for the round that was
  * asked for (the journal is kicked when it ends). */
 int checkpoint_judge(struct checkpoint *checkpoint, uint32_t record_bytes);
+/* What images may still grow by. */
+uint64_t checkpoint_room_bytes(const struct checkpoint *checkpoint);
 /* The volume failed: the round ends, a stop is answered. */
 void checkpoint_fail(struct checkpoint *checkpoint);
 

@@ -265,6 +265,17 @@ bool volume_count_memory(struct volume_shard *shard)
     return total <= volume->metadata_bytes_max;
 }
 
+/* What the metadata area and memory take, if names are as short as they get. */
+static uint64_t files_room(struct volume *volume)
+{
+    uint64_t used = atomic_load_explicit(&volume->metadata_bytes, memory_order_relaxed);
+    uint64_t memory = used < volume->metadata_bytes_max ? volume->metadata_bytes_max - used : 0;
+    memory /= NAMES_INODE_MEMORY_BYTES + NAMES_ENTRY_MEMORY_BYTES + 1;
+    uint64_t area = checkpoint_room_bytes(volume->checkpoint) /
+                    (sizeof(struct item_inode) + sizeof(struct item_entry) + 8);
+    return area < memory ? area : memory;
+}
+
 void volume_figures(struct volume_shard *shard, struct volume_figures *figures)
 {
     const struct volume *volume = shard->volume;
@@ -287,6 +298,8 @@ void volume_figures(struct volume_shard *shard, struct volume_figures *figures)
     figures->journal_records = volume->journal->record_count;
     figures->journal_bytes_used = volume->journal->used_bytes;
     figures->checkpoints = volume->checkpoint->rounds;
+    if (!volume->failed)
+        figures->files_room = files_room(shard->volume);
 }
 
 /* ---- failure ---- */

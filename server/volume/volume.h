@@ -146,6 +146,7 @@ void volume_stop(struct volume_shard *shard, void (*done)(void *context, int res
 /* Any shard, for stats and statvfs; own shard's part only. */
 struct volume_figures {
     uint64_t free_blocks, data_blocks; /* data_blocks: of the whole volume */
+    uint64_t files_room; /* how many more there can be at most, empty; journal shard only */
     uint64_t files, extents, metadata_bytes;
     uint64_t journal_blocks, journal_records, journal_bytes_used,
         checkpoints; /* journal shard only */

@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 #include <wt.h>
@@ -272,16 +273,30 @@ static int make_link(struct wt *session, unsigned number, char path[static 32])
 
 /* Symlinks of great length until the area for metadata is full: then one that goes makes room for one that
  * comes at once. */
+static unsigned long files_free(struct wt *session)
+{
+    struct statvfs status;
+    int error = wt_statvfs(session, &status);
+    if (error < 0)
+        fail("statvfs", "/", error);
+    return status.f_ffree;
+}
+
 static int fill(unsigned turns)
 {
     struct wt *session = connect_session(WT_THROUGH);
     char path[32];
     unsigned count = 0;
     int error = 0;
+    unsigned long room = files_free(session);
     while (count < FULL_MAX && (error = make_link(session, count, path)) == 0)
         count++;
     if (error != -ENOSPC)
         fail("filling", path, error);
+    if (room < count)
+        fail("statvfs promised fewer files than there was room for", path, -ERANGE);
+    if (files_free(session) != 0)
+        fail("full, and statvfs promises more files", path, -ERANGE);
     for (unsigned i = 0; i < turns; i++) {
         snprintf(path, sizeof(path), "/full-%u", i);
         remove_file(session, path);

@@ -50,13 +50,18 @@ mkdir "$WORK/small"
 succeeds small-directory wtcli put -r "$WORK/small" /
 figures large-beside-small "$SCALE" ratio /many-0 /small 20
 
-# Half a second at a time, so that the waits beside a checkpoint can be told from the others.
-checkpoints() { wtcli stats | awk '$1 == "checkpoints" { print $2 }'; }
+# Half a second at a time, so that the waits beside a checkpoint can be told from the others. The longest step of
+# a shard is the part of a wait that is the server's own (and the scheduler's, where the shard did not run).
+checkpoints() { awk '$1 == "checkpoints" { print $2 }' <<<"$stats"; }
 bad=0
+stats=$(wtcli stats)
 for ((i = 0; i < 2 * WAIT_S; i++)); do
     rounds=$(checkpoints)
     run "$SCALE" wait 0.5
     ((STATUS == 0)) || bad=1
+    stats=$(wtcli stats)
+    OUT+=$'\n'$(awk 'sub("_longest_step_us", "", $1) {
+        print "longest wait of 1 step-of-" $1 ": " $2 / 1000 " ms"; seen = 1 } END { exit !seen }' <<<"$stats") || bad=1
     beside=without
     (($(checkpoints) == rounds)) || beside=beside
     while read -r line; do printf '%s %s\n' "$beside" "$line"; done <<<"$OUT"
