@@ -7,9 +7,12 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
-#define BACKLOG 128
+#define BACKLOG       128
+#define ASK_AGAIN_MAX 10u
+#define ASK_AGAIN_NS  50000000
 
 static const char *words(int error)
 {
@@ -53,6 +56,18 @@ static int ask(const struct socket_place *place)
     return error == -ECONNREFUSED || error == -ENOENT ? 0 : error;
 }
 
+/* The socket of a server that was killed goes on taking connections until the kernel has taken its ring down,
+ * a moment after its claim on the device is free: only who still answers then is there. */
+static int ask_patiently(const struct socket_place *place)
+{
+    int error = ask(place);
+    for (unsigned i = 0; i < ASK_AGAIN_MAX && error == -EADDRINUSE; i++) {
+        nanosleep(&(struct timespec){.tv_nsec = ASK_AGAIN_NS}, NULL);
+        error = ask(place);
+    }
+    return error;
+}
+
 /* Makes the path free, or says why it is not. */
 static int clear_path(const struct socket_place *place, char *reason, size_t reason_bytes)
 {
@@ -70,7 +85,7 @@ static int clear_path(const struct socket_place *place, char *reason, size_t rea
                  path);
         return -EEXIST;
     }
-    int error = ask(place);
+    int error = ask_patiently(place);
     if (error == -EADDRINUSE)
         snprintf(reason, reason_bytes,
                  "a server answers on %s already; stop it or choose another --socket", path);

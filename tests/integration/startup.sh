@@ -177,6 +177,19 @@ if wtd_start "$WORK/b.img" --socket "$(long_path 107)"; then
 else
     not_ok socket/longest-path "$REASON"
 fi
+# A killed server's socket answers for a moment longer: until the kernel has taken its ring down.
+python3 -c 'import socket, sys, time
+s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+s.bind(sys.argv[1]); s.listen(); print("there", flush=True); time.sleep(0.2)' "$SOCKETS/dying.sock" >"$WORK/dying" &
+dying=$!
+until [[ -s $WORK/dying ]]; do sleep 0.01; done
+if wtd_start "$WORK/b.img" --socket "$SOCKETS/dying.sock"; then
+    ok socket/of-a-dying-server
+    wtd_stop
+else
+    not_ok socket/of-a-dying-server "$REASON"
+fi
+wait "$dying"
 wtd_refuses socket/no-directory 1 "$SOCKETS/none/s.sock.*No such file" "$WORK/b.img" --socket "$SOCKETS/none/s.sock"
 : >"$SOCKETS/file"
 wtd_refuses socket/a-file-is-there 1 "$SOCKETS/file" "$WORK/b.img" --socket "$SOCKETS/file"
