@@ -145,8 +145,12 @@ static void piece_issue(struct nvme_piece *piece)
     struct nvme_queue *queue = (struct nvme_queue *)piece->io->queue;
     const struct nvme_device *device = nvme_of(piece->io);
     bool data = piece->io->operation == DEVICE_READ || piece->io->operation == DEVICE_WRITE;
-    device->port->operations->issue(device->port, queue->reactor, &piece->command, piece->vectored,
-                                    data && device->may_poll && reactor_has_polled(queue->reactor),
+    unsigned how = piece->vectored         ? NVME_ISSUE_VECTORED
+                   : data && device->fixed ? NVME_ISSUE_FIXED
+                                           : 0;
+    if (data && device->may_poll && reactor_has_polled(queue->reactor))
+        how |= NVME_ISSUE_POLLED;
+    device->port->operations->issue(device->port, queue->reactor, &piece->command, how,
                                     &piece->event);
 }
 
@@ -463,6 +467,7 @@ static void nvme_describe(struct device *base,
     say(context, "device multipath head", device->multipath ? "yes" : "no");
     say(context, "device shared", identity->shared ? "yes" : "no");
     say(context, "device vectored commands", device->vectored ? "yes" : "no");
+    say(context, "device fixed buffers", device->fixed ? "yes" : "no");
 }
 
 static void nvme_close(struct device *base)

@@ -32,15 +32,18 @@ struct nvme_range {
     uint64_t first_block;
 };
 
+#define NVME_ISSUE_VECTORED 1u /* addr and data_len are an array of iovec and its length */
+#define NVME_ISSUE_FIXED \
+    2u /* by the registered buffer, if its memory lies in one; not with vectored */
+#define NVME_ISSUE_POLLED 4u /* on the polled ring: only commands with data */
+
 struct nvme_port;
 
 struct nvme_port_operations {
-    /* Sends a command; the event fires with the kernel's `res`: 0, a status, or a negative errno. vectored:
-     * addr and data_len are an array of iovec and its length. Memory named by the command stays in place
-     * until then. polled: on the ring that is polled, where there is one; only for commands with data. */
+    /* Sends a command; the event fires with the kernel's `res`: 0, a status, or a negative errno. Memory
+     * named by the command stays in place until then. how: NVME_ISSUE_*. */
     void (*issue)(struct nvme_port *port, struct reactor *reactor,
-                  const struct nvme_uring_cmd *command, bool vectored, bool polled,
-                  struct reactor_event *event);
+                  const struct nvme_uring_cmd *command, unsigned how, struct reactor_event *event);
     /* Fires the event after a while, with any result. `timeout` is its memory until then. */
     void (*delay)(struct nvme_port *port, struct reactor *reactor, struct timespec *timeout,
                   struct reactor_event *event);
@@ -64,6 +67,7 @@ struct nvme_device {
     uint32_t command_segments_max;
     bool multipath; /* the node is a multipath head: -EINVAL may mean that no path is left */
     bool vectored;  /* the kernel takes vectored commands */
+    bool fixed;     /* ... and parts of a registered buffer that is larger than a command may be */
     bool may_poll;  /* on PCIe: reads and writes may go to a polled ring */
     bool read_only;
     bool told_gone, told_changed; /* once each, in the log */

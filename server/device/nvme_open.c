@@ -296,22 +296,25 @@ static void trial_fire(struct reactor_event *event, int32_t result, uint32_t com
     trial->done = true;
 }
 
+/* A registered buffer as large as this is more than one command may have in segments. */
+#define TRIAL_PAGES 1024u
+
 /* Reads the first blocks by the way that every command will go: only that shows whether ring, kernel and
- * rights are enough. vectored: into two places. */
-static int try_read(struct nvme_device *device, bool vectored, char *reason, size_t reason_bytes)
+ * rights are enough. Linux 6.1 takes no part of a registered buffer if the whole has more segments than a
+ * command may have, so that is tried with a large one. */
+static int try_read(struct nvme_device *device, unsigned how, char *reason, size_t reason_bytes)
 {
     struct reactor_options options = {.entries = 8, .big_entries = true};
     struct reactor *reactor;
     struct trial trial = {.event.fire = trial_fire};
-    unsigned char *memory = aligned_alloc(4096, 3 * 4096u);
-    if (!memory)
-        return -ENOMEM;
-    int rc = reactor_create(&options, &reactor, reason, reason_bytes);
+    unsigned char *memory = aligned_alloc(4096, TRIAL_PAGES * 4096u);
+    int rc = memory ? reactor_create(&options, &reactor, reason, reason_bytes) : -ENOMEM;
     if (rc) {
         free(memory);
         return rc;
     }
     struct iovec segments[2] = {{memory, 4096}, {memory + 2 * 4096u, 4096}};
+    bool vectored = how & NVME_ISSUE_VECTORED;
     struct nvme_uring_cmd command = {
         .opcode = NVME_COMMAND_READ,
         .nsid = device->identity.namespace_id,
@@ -319,12 +322,17 @@ static int try_read(struct nvme_device *device, bool vectored, char *reason, siz
         .data_len = vectored ? 2 : 8192,
         .cdw12 = 8192 / device->identity.block_bytes - 1,
     };
-    device->port->operations->issue(device->port, reactor, &command, vectored, false, &trial.event);
-    while (!trial.done)
-        reactor_wait(reactor, UINT64_MAX);
+    if (how & NVME_ISSUE_FIXED)
+        rc = reactor_register_buffers(reactor, memory, TRIAL_PAGES * 4096u);
+    if (rc == 0) {
+        device->port->operations->issue(device->port, reactor, &command, how, &trial.event);
+        while (!trial.done)
+            reactor_wait(reactor, UINT64_MAX);
+        rc = trial.result;
+    }
     reactor_destroy(reactor);
     free(memory);
-    return trial.result;
+    return rc;
 }
 
 static int try_out(const struct opening *opening, struct nvme_device *device)
@@ -338,7 +346,7 @@ static int try_out(const struct opening *opening, struct nvme_device *device)
         return refuse(
             opening, -EOPNOTSUPP,
             "this kernel has no io_uring passthrough (Linux 5.19 has); use the block device");
-    int result = try_read(device, false, words, sizeof(words));
+    int result = try_read(device, 0, words, sizeof(words));
     if (words[0])
         return refuse(opening, result, "%s", words);
     if (result) {
@@ -346,7 +354,8 @@ static int try_out(const struct opening *opening, struct nvme_device *device)
                                                  : nvme_verdict_of_errno(result, device->multipath);
         return refuse(opening, verdict.error, "a first read failed: %s", verdict.name);
     }
-    device->vectored = try_read(device, true, words, sizeof(words)) == 0;
+    device->vectored = try_read(device, NVME_ISSUE_VECTORED, words, sizeof(words)) == 0;
+    device->fixed = try_read(device, NVME_ISSUE_FIXED, words, sizeof(words)) == 0;
     return 0;
 }
 

@@ -40,16 +40,16 @@ static void use_fixed_buffer(struct io_uring_sqe *sqe, const struct reactor *rea
 }
 
 static void kernel_issue(struct nvme_port *port, struct reactor *reactor,
-                         const struct nvme_uring_cmd *command, bool vectored, bool polled,
+                         const struct nvme_uring_cmd *command, unsigned how,
                          struct reactor_event *event)
 {
     const struct kernel_port *kernel = (const struct kernel_port *)port;
     struct io_uring_sqe *sqe =
-        polled ? reactor_polled_sqe(reactor, event) : reactor_sqe(reactor, event);
+        how & NVME_ISSUE_POLLED ? reactor_polled_sqe(reactor, event) : reactor_sqe(reactor, event);
     sqe->opcode = IORING_OP_URING_CMD;
     sqe->fd = kernel->fd;
-    sqe->cmd_op = vectored ? NVME_URING_CMD_IO_VEC : NVME_URING_CMD_IO;
-    if (!vectored)
+    sqe->cmd_op = how & NVME_ISSUE_VECTORED ? NVME_URING_CMD_IO_VEC : NVME_URING_CMD_IO;
+    if (how & NVME_ISSUE_FIXED)
         use_fixed_buffer(sqe, reactor, command);
     memcpy(sqe->cmd, command, sizeof(*command));
 }

@@ -17,7 +17,7 @@ struct sent {
     struct nvme_uring_cmd command;
     struct iovec segments[8];
     unsigned segment_count;
-    bool polled;
+    unsigned how;
     struct reactor_event *event;
 };
 
@@ -31,14 +31,14 @@ static struct fake {
 } fake;
 
 static void fake_issue(struct nvme_port *port, struct reactor *reactor,
-                       const struct nvme_uring_cmd *command, bool vectored, bool polled,
+                       const struct nvme_uring_cmd *command, unsigned how,
                        struct reactor_event *event)
 {
     (void)port, (void)reactor;
     cr_assert_lt(fake.count, COMMANDS_MAX);
     struct sent *sent = &fake.sent[fake.count++];
-    *sent = (struct sent){.command = *command, .polled = polled, .event = event};
-    if (vectored) {
+    *sent = (struct sent){.command = *command, .how = how, .event = event};
+    if (how & NVME_ISSUE_VECTORED) {
         const struct iovec *from = (const struct iovec *)(uintptr_t)command->addr;
         sent->segment_count = command->data_len;
         for (unsigned i = 0; i < command->data_len && i < 8; i++)
@@ -165,6 +165,26 @@ Test(nvme, a_write_is_one_command)
     cr_assert_eq(done_count, 1);
     cr_assert_eq(io.result, 0);
     cr_assert_eq(queue->in_flight, 0);
+}
+
+Test(nvme, registered_memory_is_used_where_the_kernel_takes_it)
+{
+    struct device_io io = {0};
+    struct iovec segment = {memory, 4096}, two[2] = {{memory, 4096}, {memory + 8192, 4096}};
+    start(&io, &segment, 1, DEVICE_WRITE, 0, 4096);
+    answer(0, 0);
+    device->fixed = true;
+    segment = (struct iovec){memory, 4096};
+    start(&io, &segment, 1, DEVICE_WRITE, 0, 4096);
+    answer(1, 0);
+    start(&io, two, 2, DEVICE_WRITE, 0, 8192);
+    answer(2, 0);
+    start(&io, NULL, 0, DEVICE_FLUSH, 0, 0);
+    answer(3, 0);
+    cr_assert_eq(fake.sent[0].how, 0);
+    cr_assert_eq(fake.sent[1].how, NVME_ISSUE_FIXED);
+    cr_assert_eq(fake.sent[2].how, NVME_ISSUE_VECTORED);
+    cr_assert_eq(fake.sent[3].how, 0);
 }
 
 Test(nvme, a_flush_has_no_range_and_ends)

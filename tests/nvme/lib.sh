@@ -1,0 +1,247 @@
+# shellcheck shell=bash disable=SC2034  # variables for those who read this
+# Virtual machines with NVMe controllers, for the scripts beside this file, which read it with `.`:
+#
+#   . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+#   vm_need_kernel 6.12 || vm_skip_all one two three
+#   vm_disk a.img 1G
+#   vm_run 6.12 guest-script.sh -- -drive file=a.img,... -device nvme,...
+#   finish
+#
+# The guest is Debian's cloud kernel, fetched from the machine's own package sources and unpacked into a
+# cache, never installed; its root is an initramfs made of busybox, bash and our programs. It runs under TCG:
+# no KVM is asked for. A guest says its cases on the serial line as `@ok NAME`, `@not ok NAME - why`,
+# `@skip NAME - why`; everything else it says goes to the log. A boot that never reaches the script (TCG with
+# several threads now and then trips over a kernel that patches itself) is tried again, VM_BOOTS_MAX times;
+# what went wrong after that counts.
+set -uo pipefail
+export LC_ALL=C
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
+BUILD=$(cd "${BUILD:-$ROOT/build}" && pwd -P) || exit 1
+CACHE=${WT_NVME_CACHE:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/wt-nvme}
+VM_BOOTS_MAX=4
+VM_SECONDS=${VM_SECONDS:-100}
+VM_BOOT_SECONDS=${VM_BOOT_SECONDS:-60}
+FAILED=0
+
+WORK=$(mktemp -d "${TMPDIR:-$BUILD}/nvme.XXXXXX") || exit 1
+VM_PID=
+cleanup() {
+    [[ -n $VM_PID ]] && kill -KILL "$VM_PID" 2>/dev/null
+    [[ -n ${NBDKIT_PID:-} ]] && kill -KILL "$NBDKIT_PID" 2>/dev/null
+    rm -rf "$WORK"
+}
+trap cleanup EXIT
+trap 'exit 1' INT TERM HUP
+
+ok() { printf 'ok %s\n' "$1"; }
+not_ok() {
+    FAILED=1
+    printf 'not ok %s - %s\n' "$1" "$(tr '\n' ' ' <<<"${2:-it is not so}")"
+}
+skip() { printf 'skip %s - %s\n' "$1" "$2"; }
+finish() { exit "$FAILED"; }
+
+# vm_skip_all REASON NAME...: this machine cannot do it; says so for each case and ends.
+vm_skip_all() {
+    local reason=$1 name
+    shift
+    for name; do skip "$name" "$reason"; done
+    finish
+}
+
+# vm_need_tools: sets REASON when a program is missing.
+vm_need_tools() {
+    local program
+    for program in qemu-system-x86_64 busybox cpio depmod xz dpkg-deb apt-get; do
+        command -v "$program" >/dev/null || { REASON="no $program here (deploy/install-deps nvme)" && return 1; }
+    done
+    [[ $(uname -m) == x86_64 ]] || { REASON="the guest's kernel is for x86-64" && return 1; }
+}
+
+# kernel_package 6.12: the newest signed cloud kernel of that series in the package lists.
+kernel_package() {
+    apt-cache search --names-only "^linux-image-${1//./\\.}\\.[0-9].*-cloud-amd64\$" 2>/dev/null |
+        cut -d' ' -f1 | grep -v unsigned | sort -V | tail -n 1
+}
+
+# vm_need_kernel SERIES: unpacks it into the cache unless it is there; sets KERNEL_DIR and KERNEL_VERSION, or
+# REASON. A kernel that is in the cache is used when the package sources cannot be reached.
+vm_need_kernel() {
+    vm_need_tools || return 1
+    local package version cached
+    mkdir -p "$CACHE" || { REASON="cannot make $CACHE" && return 1; }
+    package=$(kernel_package "$1")
+    version=${package#linux-image-}
+    if [[ -z $version || ! -d $CACHE/$version ]]; then
+        if [[ -n $version ]] && vm_fetch_kernel "$package" "$version"; then :; else
+            cached=$(cd "$CACHE" && printf '%s\n' "$1".*-cloud-amd64 | sort -V | tail -n 1)
+            [[ -d $CACHE/$cached ]] || { REASON="no Linux $1 cloud kernel to be had" && return 1; }
+            version=$cached
+        fi
+    fi
+    KERNEL_VERSION=$version
+    KERNEL_DIR=$CACHE/$version
+}
+
+vm_fetch_kernel() {
+    local into
+    into=$(mktemp -d "$CACHE/.fetch.XXXXXX") || return 1
+    if (cd "$into" && apt-get -q download "$1" && dpkg-deb -x ./*.deb root && rm -f ./*.deb &&
+        { [[ -d root/lib/modules ]] || mv root/usr/lib root/lib; } &&
+        depmod -b "$into/root" "$2") >"$into/log" 2>&1 && mv "$into/root" "$CACHE/$2"; then
+        rm -rf "$into"
+        return 0
+    fi
+    rm -rf "$into"
+    [[ -d $CACHE/$2 ]] # somebody else was faster
+}
+
+# add_module ROOT NAME: with what it depends on, in the order of loading, into ROOT/modules.
+add_module() {
+    local root=$1 modules=$KERNEL_DIR/lib/modules/$KERNEL_VERSION file base dependency
+    file=$(sed -n "s|^\\([^:]*/${2//-/[-_]}\\.ko[^:]*\\):.*|\\1|p" "$modules/modules.dep" | head -n 1)
+    [[ -n $file ]] || return 0 # built in
+    for dependency in $(sed -n "s|^$file: *||p" "$modules/modules.dep"); do
+        base=$(basename "$dependency")
+        add_module "$root" "${base%%.ko*}"
+    done
+    base=$(basename "$file" .xz)
+    grep -qxF "$base" "$root/modules" 2>/dev/null && return 0
+    case $file in
+    *.xz) xz -dc "$modules/$file" >"$root/lib/modules/$base" ;;
+    *) cp "$modules/$file" "$root/lib/modules/$base" ;;
+    esac
+    echo "$base" >>"$root/modules"
+}
+
+# add_program ROOT FILE: with the libraries it is linked with.
+add_program() {
+    local library
+    cp -L "$2" "$1/bin/" || return 1
+    while IFS= read -r library; do
+        mkdir -p "$1/$(dirname "$library")"
+        cp -Lu "$library" "$1/$library"
+    done < <(ldd "$2" 2>/dev/null | grep -oE '/[^ )]+')
+}
+
+# vm_initramfs OUT SCRIPT [PROGRAM...]: MODULES names what to load at start, MODULES_LATER what a guest loads
+# itself.
+vm_initramfs() {
+    local out=$1 script=$2 root program
+    shift 2
+    root=$(mktemp -d "$WORK/root.XXXXXX")
+    mkdir -p "$root"/{bin,sbin,dev,proc,sys,tmp,run/wt,etc,var/tmp,lib/modules,tests}
+    cp "$(command -v busybox)" "$root/bin/"
+    : >"$root/modules"
+    for program in ${MODULES:-}; do add_module "$root" "$program"; done
+    for program in "$(command -v bash)" "$BUILD/wtd" "$BUILD/wtcli" "$@"; do
+        add_program "$root" "$program" || { REASON="cannot pack $program" && return 1; }
+    done
+    echo 'root:x:0:0:root:/:/bin/bash
+nobody:x:65534:65534:nobody:/:/bin/bash' >"$root/etc/passwd"
+    echo 'root:x:0:
+nogroup:x:65534:' >"$root/etc/group"
+    cp "$ROOT"/tests/nvme/guest/*.sh "$root/tests/"
+    cp "$script" "$root/tests/main.sh"
+    cp "$ROOT/tests/nvme/guest/init" "$root/init"
+    chmod 755 "$root/init"
+    (cd "$root" && find . | cpio -o -H newc --quiet -R 0:0) >"$out"
+    rm -rf "$root"
+}
+
+# vm_boot LOG INITRAMFS APPEND QEMU-OPTION...: one try, in the background; sets VM_PID.
+vm_boot() {
+    local log=$1 initramfs=$2 append=$3
+    shift 3
+    qemu-system-x86_64 -M q35 -accel tcg,thread=multi -cpu max -smp "${VM_CPUS:-2}" -m "${VM_MEMORY:-768}" \
+        -nodefaults -no-user-config -no-reboot -display none -serial stdio \
+        -kernel "$KERNEL_DIR"/boot/vmlinuz-* -initrd "$initramfs" \
+        -append "console=ttyS0 panic=-1 quiet $append" "$@" </dev/null >"$log" 2>&1 &
+    VM_PID=$!
+}
+
+# vm_booted LOG: whether the guest has got to its script, waiting as long as a boot may take.
+vm_booted() {
+    local waited
+    for ((waited = 0; waited < VM_BOOT_SECONDS * 10; waited++)); do
+        grep -q '^@ready' "$1" && return 0
+        kill -0 "$VM_PID" 2>/dev/null || break
+        sleep 0.1
+    done
+    grep -q '^@ready' "$1"
+}
+
+vm_kill() {
+    kill -KILL "$VM_PID" 2>/dev/null
+    wait "$VM_PID" 2>/dev/null
+    VM_PID=
+}
+
+# vm_start LOG INITRAMFS APPEND QEMU-OPTION...: boots until the script runs. 1: it never did (REASON).
+vm_start() {
+    local try
+    for ((try = 1; try <= VM_BOOTS_MAX; try++)); do
+        vm_boot "$@"
+        vm_booted "$1" && return 0
+        vm_kill
+    done
+    REASON="the guest did not start in $VM_BOOTS_MAX tries: $(tail -n 3 "$1" | tr -d '\r')"
+    return 1
+}
+
+# vm_wait LOG: until the guest has powered off, VM_SECONDS at most. 1: it had not (REASON).
+vm_wait() {
+    local waited
+    for ((waited = 0; waited < VM_SECONDS * 10; waited++)); do
+        kill -0 "$VM_PID" 2>/dev/null || { wait "$VM_PID" 2>/dev/null && VM_PID= && return 0; }
+        sleep 0.1
+    done
+    vm_kill
+    REASON="the guest was stopped after $VM_SECONDS s"
+    return 1
+}
+
+# vm_report PREFIX LOG: the guest's cases, each with the prefix before its name. 1: it did not come to its end.
+vm_report() {
+    local line word
+    while IFS= read -r line; do
+        word=${line%% [a-z0-9_]*}
+        case $line in
+        '@ok '*) printf 'ok %s\n' "$1${line#@ok }" ;;
+        '@not ok '*) FAILED=1 && printf 'not ok %s\n' "$1${line#@not ok }" ;;
+        '@skip '*) printf 'skip %s\n' "$1${line#@skip }" ;;
+        '@say '*) printf '%s\n' "${line#@say }" ;;
+        esac
+    done < <(tr -d '\r' <"$2")
+    tr -d '\r' <"$2" | grep -q '^@end'
+}
+
+# vm_run PREFIX SCRIPT PROGRAMS APPEND QEMU-OPTION...: everything. PROGRAMS: a list with spaces. The name of
+# the run's own case is PREFIX and `runs to its end`.
+vm_run() {
+    local prefix=$1 script=$2 programs=$3 append=$4 log=$WORK/serial.$RANDOM.log
+    shift 4
+    # shellcheck disable=SC2086  # a list
+    if ! vm_initramfs "$WORK/initramfs" "$ROOT/tests/nvme/guest/$script" $programs ||
+        ! vm_start "$log" "$WORK/initramfs" "$append" "$@"; then
+        not_ok "${prefix}starts" "$REASON"
+        return 1
+    fi
+    local ended=0
+    vm_wait "$log" || ended=1
+    vm_report "$prefix" "$log" || ended=1
+    if ((ended)); then
+        not_ok "${prefix}runs-to-its-end" "${REASON:-} $(tail -n 5 "$log" | tr -d '\r')"
+        tail -n 60 "$log" >&2
+    else
+        ok "${prefix}runs-to-its-end"
+    fi
+    cat "$log" >&2
+}
+
+# vm_disk PATH SIZE: a sparse image in $WORK.
+vm_disk() { truncate -s "$2" "$WORK/$1"; }
+# nvme_disk IMAGE ID [PROPERTY...]: QEMU options for an emulated controller with one namespace, one a line.
+nvme_disk() {
+    printf '%s\n' -drive "file=$WORK/$1,if=none,id=$2,format=raw,cache=writeback" -device "nvme,drive=$2,serial=$2${3:+,$3}"
+}
