@@ -141,9 +141,9 @@ struct io_uring_sqe *reactor_polled_sqe(struct reactor *reactor, struct reactor_
     return take_sqe(&reactor->polled, event);
 }
 
-bool reactor_has_polled(const struct reactor *reactor)
+bool reactor_must_poll(const struct reactor *reactor)
 {
-    return reactor->has_polled;
+    return reactor->polled_in_flight > 0;
 }
 
 /* What was there at the start: each place is given back before its event is fired, which may queue more. */

@@ -43,7 +43,8 @@ struct io_uring_sqe *reactor_sqe(struct reactor *reactor, struct reactor_event *
 /* The same on the polled ring: only for reads and writes with data. While one is on its way, reactor_wait
  * does not sleep. */
 struct io_uring_sqe *reactor_polled_sqe(struct reactor *reactor, struct reactor_event *event);
-bool reactor_has_polled(const struct reactor *reactor);
+/* One is on its way. */
+bool reactor_must_poll(const struct reactor *reactor);
 
 /* Submits what was queued, fires what has completed; returns the number fired. Never waits. */
 unsigned reactor_poll(struct reactor *reactor);

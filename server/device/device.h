@@ -52,6 +52,7 @@ struct device_capabilities {
     bool volatile_cache;            /* done does not mean durable without FUA or flush */
     bool fua;
     bool discard, write_zeroes;
+    bool polled;  /* shards give it a polled ring */
     bool sparse;  /* an image with holes: writes may need the host's metadata */
     char kind[8]; /* "file", "block", "nvme", "sim" */
 };
@@ -102,6 +103,7 @@ struct device {
 #define DEVICE_OPEN_READ_ONLY 1u /* check, info: a shared claim */
 #define DEVICE_OPEN_CREATE    2u /* mkfs on a path that does not exist: makes a regular file */
 #define DEVICE_OPEN_FORCE     4u /* mkfs --force: also what is partitioned */
+#define DEVICE_OPEN_POLLED    8u /* reads and writes on a polled ring; refused where that cannot be */
 #define DEVICE_CLAIM_WAIT_MS  5000u
 
 /*

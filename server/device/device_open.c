@@ -4,11 +4,14 @@
  *   file:PATH   the file backend
  *   nvme:PATH   the passthrough backend
  *   PATH        a character device: nvme; a block device or a regular file: file; nvmeXnY: its sibling ngXnY
- *               if there is one, else the block device itself
+ *               if there is one, else the block device itself. Links (/dev/disk/by-id/...) are followed
+ *               first: what counts is the node.
  *
  * A new backend gets an entry in `backends`, and a line in choose_backend if its nodes can be told apart.
  */
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -62,12 +65,13 @@ static int open_plain(const char *path, uint32_t flags, struct device **device, 
                       size_t reason_bytes)
 {
     struct stat about;
-    char sibling[256];
+    char node[PATH_MAX], sibling[256];
     enum backend backend = BACKEND_FILE;
-    if (stat(path, &about) == 0) {
-        if (is_namespace_node(&about, path)) {
+    if (realpath(path, node) && stat(node, &about) == 0) {
+        if (is_namespace_node(&about, node)) {
             backend = BACKEND_NVME;
-        } else if (S_ISBLK(about.st_mode) && generic_sibling(path, sibling, sizeof(sibling))) {
+            path = node;
+        } else if (S_ISBLK(about.st_mode) && generic_sibling(node, sibling, sizeof(sibling))) {
             log_info("%s: using NVMe passthrough by %s", path, sibling);
             backend = BACKEND_NVME;
             path = sibling;

@@ -15,9 +15,11 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -32,6 +34,13 @@
 #define RETRY_DELAY_MS_MAX 10000u
 #define ZEROES_BLOCKS_MAX  65536u /* NLB has 16 bits and counts from 0 */
 #define DISCARD_BLOCKS_MAX (1u << 22)
+
+/* WT_CANARY_NO_FLUSH (control runs of tests/nvme only): nothing is ever made durable. */
+#ifdef WT_CANARY_NO_FLUSH
+#define NEVER_DURABLE 1
+#else
+#define NEVER_DURABLE 0
+#endif
 
 struct nvme_queue;
 
@@ -118,7 +127,7 @@ static void set_blocks(struct nvme_uring_cmd *command, const struct nvme_device 
     uint32_t count = (uint32_t)(length_bytes / device->identity.block_bytes);
     command->cdw10 = (uint32_t)first;
     command->cdw11 = (uint32_t)(first >> 32);
-    command->cdw12 = (count - 1) | (flags & DEVICE_FUA ? NVME_FUA : 0);
+    command->cdw12 = (count - 1) | (flags & DEVICE_FUA && !NEVER_DURABLE ? NVME_FUA : 0);
 }
 
 static void set_range(struct nvme_uring_cmd *command, struct nvme_range *range,
@@ -148,7 +157,7 @@ static void piece_issue(struct nvme_piece *piece)
     unsigned how = piece->vectored         ? NVME_ISSUE_VECTORED
                    : data && device->fixed ? NVME_ISSUE_FIXED
                                            : 0;
-    if (data && device->may_poll && reactor_has_polled(queue->reactor))
+    if (data && device->polled)
         how |= NVME_ISSUE_POLLED;
     device->port->operations->issue(device->port, queue->reactor, &piece->command, how,
                                     &piece->event);
@@ -248,6 +257,27 @@ static void tell(struct nvme_device *device, const struct nvme_verdict *verdict)
     log_error("%s: %s", device->device.path, verdict->name);
 }
 
+/* A namespace that has shrunk answers what lies behind its new end with LBA out of range, or as a medium that
+ * fails; the block device knows better. */
+static void tell_if_shrunk(struct nvme_device *device, int32_t result)
+{
+    uint64_t was_bytes = device->device.capabilities.size_bytes, bytes = was_bytes;
+    if (device->told_changed)
+        return;
+    if (device->sibling_fd >= 0)
+        (void)ioctl(device->sibling_fd, BLKGETSIZE64, &bytes);
+    bool out_of_range = result > 0 && (result & NVME_STATUS_CODE_MASK) == NVME_STATUS_RANGE;
+    if (bytes >= was_bytes && !out_of_range)
+        return;
+    device->told_changed = true;
+    if (bytes < was_bytes)
+        log_error("%s: the namespace has shrunk under the server, from %llu to %llu bytes",
+                  device->device.path, (unsigned long long)was_bytes, (unsigned long long)bytes);
+    else
+        log_error("%s: the namespace has shrunk under the server: LBA out of range",
+                  device->device.path);
+}
+
 /* True: the piece is on its way again. */
 static bool try_again(struct nvme_piece *piece, int32_t result, const struct nvme_verdict *verdict)
 {
@@ -281,6 +311,7 @@ static void piece_fire(struct reactor_event *event, int32_t result, uint32_t com
     if (result != 0) {
         struct nvme_verdict verdict = verdict_of(nvme_of(io), result);
         tell(nvme_of(io), &verdict);
+        tell_if_shrunk(nvme_of(io), result);
         if (try_again(piece, result, &verdict))
             return;
         if (!io->result)
@@ -330,7 +361,8 @@ static void nvme_submit(struct device_queue *device_queue, struct device_io *io)
     device_queue->flushes += io->operation == DEVICE_FLUSH;
     device_queue->writes += io->operation != DEVICE_READ && io->operation != DEVICE_FLUSH;
     io->result = refusal(io);
-    if (io->result || (io->operation != DEVICE_FLUSH && io->length_bytes == 0)) {
+    if (io->result || (io->operation != DEVICE_FLUSH && io->length_bytes == 0) ||
+        (io->operation == DEVICE_FLUSH && NEVER_DURABLE)) {
         struct nvme_port *port = nvme_of(io)->port;
         io->event.fire = refused_fire;
         port->operations->delay(port, queue->reactor, &at_once, &io->event);
@@ -506,6 +538,7 @@ void nvme_device_init(struct nvme_device *device)
         .fua = true,
         .discard = identity->deallocate,
         .write_zeroes = identity->write_zeroes,
+        .polled = device->polled,
     };
     snprintf(capabilities->kind, sizeof(capabilities->kind), "nvme");
 }

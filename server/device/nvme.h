@@ -68,7 +68,7 @@ struct nvme_device {
     bool multipath; /* the node is a multipath head: -EINVAL may mean that no path is left */
     bool vectored;  /* the kernel takes vectored commands */
     bool fixed;     /* ... and parts of a registered buffer that is larger than a command may be */
-    bool may_poll;  /* on PCIe: reads and writes may go to a polled ring */
+    bool polled;    /* reads and writes go to the polled ring */
     bool read_only;
     bool told_gone, told_changed; /* once each, in the log */
     int sibling_fd;               /* the block device, held exclusively; -1: none */

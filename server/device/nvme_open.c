@@ -273,7 +273,24 @@ static int check_use(struct opening *opening, const struct nvme_identity *identi
     if (identity->write_protected && !(opening->flags & DEVICE_OPEN_READ_ONLY))
         return refuse(opening, -EROFS, "the namespace is write protected; lift that first");
     if (has_partitions(opening) && !(opening->flags & (DEVICE_OPEN_FORCE | DEVICE_OPEN_READ_ONLY)))
-        return refuse(opening, -EBUSY, "is partitioned; remove the partitions, or use --force");
+        return refuse(
+            opening, -EBUSY,
+            "is partitioned; remove the partitions, or let `wtcli mkfs --force' take all of "
+            "it");
+    return 0;
+}
+
+/* Polling over fabrics crashes the kernels that we know (6.1 and 6.12, nvme-tcp), so where the transport is not
+ * known it is not done. */
+static int check_polling(const struct opening *opening)
+{
+    if (opening->fabrics)
+        return refuse(opening, -EOPNOTSUPP,
+                      "is not known to be on PCIe, so it is not polled; leave out --iopoll");
+    if (!read_number(opening->sysfs, "queue/io_poll"))
+        return refuse(opening, -EOPNOTSUPP,
+                      "has no poll queues; start Linux with nvme.poll_queues=N, or leave out "
+                      "--iopoll");
     return 0;
 }
 
@@ -304,7 +321,8 @@ static void trial_fire(struct reactor_event *event, int32_t result, uint32_t com
  * command may have, so that is tried with a large one. */
 static int try_read(struct nvme_device *device, unsigned how, char *reason, size_t reason_bytes)
 {
-    struct reactor_options options = {.entries = 8, .big_entries = true};
+    struct reactor_options options = {
+        .entries = 8, .big_entries = true, .polled_ring = how & NVME_ISSUE_POLLED};
     struct reactor *reactor;
     struct trial trial = {.event.fire = trial_fire};
     unsigned char *memory = aligned_alloc(4096, TRIAL_PAGES * 4096u);
@@ -354,6 +372,9 @@ static int try_out(const struct opening *opening, struct nvme_device *device)
                                                  : nvme_verdict_of_errno(result, device->multipath);
         return refuse(opening, verdict.error, "a first read failed: %s", verdict.name);
     }
+    if (device->polled && try_read(device, NVME_ISSUE_POLLED, words, sizeof(words)))
+        return refuse(opening, -EOPNOTSUPP, "a polled read failed%s%s; leave out --iopoll",
+                      words[0] ? ": " : "", words);
     device->vectored = try_read(device, NVME_ISSUE_VECTORED, words, sizeof(words)) == 0;
     device->fixed = try_read(device, NVME_ISSUE_FIXED, words, sizeof(words)) == 0;
     return 0;
@@ -391,8 +412,11 @@ static int set_up(struct opening *opening, struct nvme_device *device)
     device->multipath = opening->multipath;
     device->read_only = opening->flags & DEVICE_OPEN_READ_ONLY;
     device->sibling_fd = opening->sibling_fd;
-    device->may_poll = !opening->fabrics;
+    device->polled = opening->flags & DEVICE_OPEN_POLLED;
     set_limits(opening, device);
+    rc = device->polled ? check_polling(opening) : 0;
+    if (rc)
+        return rc;
     rc = nvme_port_create(opening->fd, &device->port);
     if (rc)
         return refuse(opening, rc, "out of memory");

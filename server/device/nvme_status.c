@@ -5,8 +5,6 @@
 #include <errno.h>
 #include <stddef.h>
 
-#define CODE_MASK 0x7ffu /* type and code */
-
 static const struct {
     uint16_t code; /* type << 8 | code */
     int16_t error;
@@ -90,7 +88,7 @@ static const char *const types[8] = {
 
 struct nvme_verdict nvme_verdict(uint32_t status)
 {
-    unsigned code = status & CODE_MASK;
+    unsigned code = status & NVME_STATUS_CODE_MASK;
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
         if (table[i].code == code)
             return (struct nvme_verdict){-table[i].error, table[i].outcome, table[i].name};

@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define NVME_STATUS_CODE_MASK 0x7ffu /* type and code */
+#define NVME_STATUS_RANGE     0x080u /* LBA out of range */
 #define NVME_STATUS_DNR       0x4000u
 #define NVME_STATUS_MORE      0x2000u
 #define NVME_STATUS_CRD_SHIFT 11

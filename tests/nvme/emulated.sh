@@ -9,12 +9,11 @@ for series in 6.12 6.1; do
         continue
     fi
     for block in 512 4096; do
-        [[ $series == 6.1 && $block == 4096 && -z ${NVME_FULL:-} ]] && continue
+        [[ $series == 6.1 && $block == 4096 && -z $FULL ]] && continue
         vm_disk nvme.img 1G
-        vm_run "linux-$series-block-$block-" job.sh "" "" \
-            -drive "file=$WORK/nvme.img,if=none,id=d0,format=raw" \
-            -device nvme,serial=wt0,id=nvme0 \
-            -device "nvme-ns,drive=d0,logical_block_size=$block,physical_block_size=$block"
+        nvme_disk nvme.img "logical_block_size=$block,physical_block_size=$block"
+        vm_run "linux-$series-block-$block-" emulated.sh \
+            "$BUILD/tests/integration/stress $BUILD/tests/integration/names" "" "${DISK[@]}"
         rm -f "$WORK/nvme.img"
     done
 done

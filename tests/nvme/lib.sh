@@ -2,9 +2,9 @@
 # Virtual machines with NVMe controllers, for the scripts beside this file, which read it with `.`:
 #
 #   . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-#   vm_need_kernel 6.12 || vm_skip_all one two three
+#   vm_need_kernel 6.12 || { skip linux-6.12 "$REASON"; finish; }
 #   vm_disk a.img 1G
-#   vm_run 6.12 guest-script.sh -- -drive file=a.img,... -device nvme,...
+#   vm_run linux-6.12- guest-script.sh "" "" -drive file=$WORK/a.img,... -device nvme,...
 #   finish
 #
 # The guest is Debian's cloud kernel, fetched from the machine's own package sources and unpacked into a
@@ -12,19 +12,26 @@
 # no KVM is asked for. A guest says its cases on the serial line as `@ok NAME`, `@not ok NAME - why`,
 # `@skip NAME - why`; everything else it says goes to the log. A boot that never reaches the script (TCG with
 # several threads now and then trips over a kernel that patches itself) is tried again, VM_BOOTS_MAX times;
-# what went wrong after that counts.
+# what went wrong after that counts. If no guest starts here at all, not even an empty one, the cases are
+# skipped: it is the machine.
+#
+# NVME_FULL=1 (make test-nvme-full): every case on every combination. VM_PATIENCE: all limits of time are
+# multiplied by it; for a busy machine.
 set -uo pipefail
 export LC_ALL=C
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 BUILD=$(cd "${BUILD:-$ROOT/build}" && pwd -P) || exit 1
 CACHE=${WT_NVME_CACHE:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/wt-nvme}
+VM_PATIENCE=${VM_PATIENCE:-1}
 VM_BOOTS_MAX=4
-VM_SECONDS=${VM_SECONDS:-100}
-VM_BOOT_SECONDS=${VM_BOOT_SECONDS:-60}
+VM_SECONDS=$((180 * VM_PATIENCE))
+VM_BOOT_SECONDS=$((60 * VM_PATIENCE))
+FULL=${NVME_FULL:-}
 FAILED=0
 
 WORK=$(mktemp -d "${TMPDIR:-$BUILD}/nvme.XXXXXX") || exit 1
 VM_PID=
+REASON= # why the last helper failed
 cleanup() {
     [[ -n $VM_PID ]] && kill -KILL "$VM_PID" 2>/dev/null
     [[ -n ${NBDKIT_PID:-} ]] && kill -KILL "$NBDKIT_PID" 2>/dev/null
@@ -39,20 +46,14 @@ not_ok() {
     printf 'not ok %s - %s\n' "$1" "$(tr '\n' ' ' <<<"${2:-it is not so}")"
 }
 skip() { printf 'skip %s - %s\n' "$1" "$2"; }
+verdict() { if (($2 == 0)); then ok "$1"; else not_ok "$1" "${3:-}"; fi; }
 finish() { exit "$FAILED"; }
-
-# vm_skip_all REASON NAME...: this machine cannot do it; says so for each case and ends.
-vm_skip_all() {
-    local reason=$1 name
-    shift
-    for name; do skip "$name" "$reason"; done
-    finish
-}
 
 # vm_need_tools: sets REASON when a program is missing.
 vm_need_tools() {
     local program
-    for program in qemu-system-x86_64 busybox cpio depmod xz dpkg-deb apt-get; do
+    PATH=$PATH:/usr/sbin:/sbin
+    for program in qemu-system-x86_64 busybox cpio depmod xz dpkg-deb apt-get nbdkit dmsetup; do
         command -v "$program" >/dev/null || { REASON="no $program here (deploy/install-deps nvme)" && return 1; }
     done
     [[ $(uname -m) == x86_64 ]] || { REASON="the guest's kernel is for x86-64" && return 1; }
@@ -124,25 +125,30 @@ add_program() {
     done < <(ldd "$2" 2>/dev/null | grep -oE '/[^ )]+')
 }
 
-# vm_initramfs OUT SCRIPT [PROGRAM...]: MODULES names what to load at start, MODULES_LATER what a guest loads
-# itself.
+# vm_initramfs OUT SCRIPT [PROGRAM...]: MODULES names what to load at start, SERVER the wtd (the product's
+# unless set), FILES other files, which the guest finds under /files.
 vm_initramfs() {
     local out=$1 script=$2 root program
     shift 2
     root=$(mktemp -d "$WORK/root.XXXXXX")
-    mkdir -p "$root"/{bin,sbin,dev,proc,sys,tmp,run/wt,etc,var/tmp,lib/modules,tests}
+    mkdir -p "$root"/{bin,sbin,dev,proc,sys,tmp,run/wt,etc,var/tmp,lib/modules,tests,files}
     cp "$(command -v busybox)" "$root/bin/"
     : >"$root/modules"
     for program in ${MODULES:-}; do add_module "$root" "$program"; done
-    for program in "$(command -v bash)" "$BUILD/wtd" "$BUILD/wtcli" "$@"; do
+    for program in "$(command -v bash)" "$BUILD/wtcli" "$@"; do
         add_program "$root" "$program" || { REASON="cannot pack $program" && return 1; }
     done
+    add_program "$root" "${SERVER:-$BUILD/wtd}" || { REASON="cannot pack ${SERVER:-wtd}" && return 1; }
+    [[ -z ${SERVER:-} ]] || mv "$root/bin/$(basename "$SERVER")" "$root/bin/wtd"
+    for program in ${FILES:-}; do cp "$program" "$root/files/"; done
     echo 'root:x:0:0:root:/:/bin/bash
 nobody:x:65534:65534:nobody:/:/bin/bash' >"$root/etc/passwd"
     echo 'root:x:0:
 nogroup:x:65534:' >"$root/etc/group"
+    mkdir "$root/tests/integration"
     cp "$ROOT"/tests/nvme/guest/*.sh "$root/tests/"
-    cp "$script" "$root/tests/main.sh"
+    cp "$ROOT"/tests/integration/{lib,stress,names}.sh "$root/tests/integration/"
+    echo ". /tests/$script" >"$root/tests/main.sh"
     cp "$ROOT/tests/nvme/guest/init" "$root/init"
     chmod 755 "$root/init"
     (cd "$root" && find . | cpio -o -H newc --quiet -R 0:0) >"$out"
@@ -189,6 +195,29 @@ vm_start() {
     return 1
 }
 
+# vm_machine_can: whether any guest starts here: busybox alone, no disk. Asked after a guest did not.
+vm_machine_can() {
+    local root=$WORK/empty-root
+    mkdir -p "$root/bin" && cp "$(command -v busybox)" "$root/bin/"
+    printf '#!/bin/busybox sh\necho @ready\n/bin/busybox poweroff -f\n' >"$root/init"
+    chmod 755 "$root/init"
+    (cd "$root" && find . | cpio -o -H newc --quiet -R 0:0) >"$WORK/empty"
+    vm_start "$WORK/empty.log" "$WORK/empty" ""
+    local started=$?
+    [[ -z $VM_PID ]] || vm_kill
+    return "$started"
+}
+
+# vm_not_started NAME: the verdict of a guest that did not start.
+vm_not_started() {
+    local reason=$REASON
+    if vm_machine_can; then
+        not_ok "$1" "$reason"
+    else
+        skip "$1" "no virtual machine starts here: $REASON"
+    fi
+}
+
 # vm_wait LOG: until the guest has powered off, VM_SECONDS at most. 1: it had not (REASON).
 vm_wait() {
     local waited
@@ -203,9 +232,8 @@ vm_wait() {
 
 # vm_report PREFIX LOG: the guest's cases, each with the prefix before its name. 1: it did not come to its end.
 vm_report() {
-    local line word
+    local line
     while IFS= read -r line; do
-        word=${line%% [a-z0-9_]*}
         case $line in
         '@ok '*) printf 'ok %s\n' "$1${line#@ok }" ;;
         '@not ok '*) FAILED=1 && printf 'not ok %s\n' "$1${line#@not ok }" ;;
@@ -216,32 +244,42 @@ vm_report() {
     tr -d '\r' <"$2" | grep -q '^@end'
 }
 
-# vm_run PREFIX SCRIPT PROGRAMS APPEND QEMU-OPTION...: everything. PROGRAMS: a list with spaces. The name of
-# the run's own case is PREFIX and `runs to its end`.
+# vm_run PREFIX SCRIPT PROGRAMS APPEND QEMU-OPTION...: everything. PROGRAMS: a list with spaces. The run's own
+# case is PREFIX and `runs-to-its-end`.
 vm_run() {
     local prefix=$1 script=$2 programs=$3 append=$4 log=$WORK/serial.$RANDOM.log
     shift 4
     # shellcheck disable=SC2086  # a list
-    if ! vm_initramfs "$WORK/initramfs" "$ROOT/tests/nvme/guest/$script" $programs ||
-        ! vm_start "$log" "$WORK/initramfs" "$append" "$@"; then
+    if ! vm_initramfs "$WORK/initramfs" "$script" $programs; then
         not_ok "${prefix}starts" "$REASON"
         return 1
     fi
+    if ! vm_start "$log" "$WORK/initramfs" "$append" "$@"; then
+        vm_not_started "${prefix}starts"
+        return 1
+    fi
     local ended=0
+    REASON=
     vm_wait "$log" || ended=1
     vm_report "$prefix" "$log" || ended=1
     if ((ended)); then
         not_ok "${prefix}runs-to-its-end" "${REASON:-} $(tail -n 5 "$log" | tr -d '\r')"
-        tail -n 60 "$log" >&2
     else
         ok "${prefix}runs-to-its-end"
     fi
     cat "$log" >&2
+    return "$ended"
 }
 
 # vm_disk PATH SIZE: a sparse image in $WORK.
 vm_disk() { truncate -s "$2" "$WORK/$1"; }
-# nvme_disk IMAGE ID [PROPERTY...]: QEMU options for an emulated controller with one namespace, one a line.
+# nvme_disk IMAGE [PROPERTY,...]: sets DISK to the QEMU options of an emulated controller whose one namespace is
+# the image, with these properties.
 nvme_disk() {
-    printf '%s\n' -drive "file=$WORK/$1,if=none,id=$2,format=raw,cache=writeback" -device "nvme,drive=$2,serial=$2${3:+,$3}"
+    DISK=(-drive "file=$WORK/$1,if=none,id=$1,format=raw,cache=writeback" -device "nvme,serial=$1,id=c-$1"
+        -device "nvme-ns,drive=$1,bus=c-$1${2:+,$2}")
+}
+# virtio_disk IMAGE: the same of a disk /dev/vda, for nvmet.
+virtio_disk() {
+    DISK=(-drive "file=$WORK/$1,if=none,id=$1,format=raw,cache=writeback" -device "virtio-blk-pci,drive=$1")
 }

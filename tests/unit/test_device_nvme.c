@@ -145,6 +145,35 @@ static void answer(unsigned index, int32_t result)
 
 /* ---- commands ---- */
 
+Test(nvme, a_namespace_that_shrank_is_told_once)
+{
+    struct device_io io = {0};
+    struct iovec segment = {memory, 4096};
+    start(&io, &segment, 1, DEVICE_READ, 0, 4096);
+    answer(0, 0x4281); /* unrecovered read error, do not retry: the medium's own */
+    cr_assert_eq(io.result, -EIO);
+    cr_assert_not(device->told_changed);
+    segment = (struct iovec){memory, 4096};
+    start(&io, &segment, 1, DEVICE_READ, 0, 4096);
+    answer(1, 0x4080);
+    cr_assert_eq(io.result, -EIO);
+    cr_assert(device->told_changed);
+}
+
+Test(nvme, polled_are_reads_and_writes_alone)
+{
+    static const enum device_operation operations[] = {DEVICE_READ, DEVICE_WRITE, DEVICE_FLUSH,
+                                                       DEVICE_DISCARD, DEVICE_WRITE_ZEROES};
+    device->polled = true;
+    for (unsigned i = 0; i < 5; i++) {
+        struct device_io io = {0};
+        struct iovec segment = {memory, 4096};
+        start(&io, &segment, i < 2, operations[i], 0, i == 2 ? 0 : 4096);
+        cr_expect_eq(!!(fake.sent[i].how & NVME_ISSUE_POLLED), i < 2, "command %u", i);
+        answer(i, 0);
+    }
+}
+
 Test(nvme, a_write_is_one_command)
 {
     struct device_io io = {.flags = DEVICE_FUA};

@@ -1,9 +1,11 @@
 # shellcheck shell=bash disable=SC2034
 # What the scripts of the guest share. A case is a line on the serial console.
 export WT_SOCKET=/tmp/wt.sock
-ok() { echo "@ok $1"; }
-not_ok() { echo "@not ok $1 - $(echo "${2:-it is not so}" | tr '\n' ' ')"; }
-skip() { echo "@skip $1 - $2"; }
+# PREFIX stands before the names of the cases.
+PREFIX=
+ok() { echo "@ok $PREFIX$1"; }
+not_ok() { echo "@not ok $PREFIX$1 - $(echo "${2:-it is not so}" | tr '\n' ' ')"; }
+skip() { echo "@skip $PREFIX$1 - $2"; }
 say() { echo "@say $*"; }
 verdict() { if [ "$2" -eq 0 ]; then ok "$1"; else not_ok "$1" "${3:-}"; fi; }
 # succeeds NAME COMMAND...
@@ -34,6 +36,8 @@ wait_for() {
         usleep 50000
     done
 }
+# A command to the server, which may be slow to answer where the whole machine is emulated.
+client() { wtcli --reconnect 30 "$@"; }
 WTD_PID=
 # wtd_start DEVICE [OPTION...]
 wtd_start() {
@@ -41,10 +45,11 @@ wtd_start() {
     shift
     wtd --device "$device" --socket $WT_SOCKET --cache 64M "$@" >/tmp/wtd.log 2>&1 &
     WTD_PID=$!
-    wait_for 30 wtcli ping && return 0
+    wait_for 60 wtcli ping && return 0
     cat /tmp/wtd.log
     return 1
 }
+# wtd_stop: SIGTERM; gives the exit status.
 wtd_stop() {
     kill "$WTD_PID"
     wait "$WTD_PID"
@@ -52,4 +57,28 @@ wtd_stop() {
 wtd_kill() {
     kill -9 "$WTD_PID"
     wait "$WTD_PID" 2>/dev/null
+}
+
+# run_integration DEVICE SCRIPT...: scripts of tests/integration, as they are; their image is the device.
+run_integration() {
+    local device=$1 script
+    shift
+    export TEST_DEVICE=$device READY_S=60
+    mkdir -p /src/tests/integration /build/tests/integration
+    ln -sf /bin/wtd /bin/wtcli /build/
+    ln -sf /bin/stress /bin/names /build/tests/integration/
+    {
+        cat /tests/integration/lib.sh
+        echo 'make_image() {
+            local path=$1
+            shift 2
+            REASON=$(wtcli mkfs --force "$@" "$TEST_DEVICE" 2>&1) && ln -sf "$TEST_DEVICE" "$path"
+        }'
+    } >/src/tests/integration/lib.sh
+    for script; do
+        cp "/tests/integration/$script.sh" /src/tests/integration/
+        BUILD=/build TMPDIR=/tmp bash "/src/tests/integration/$script.sh" >/tmp/script.out 2>/tmp/script.err </dev/null ||
+            cat /tmp/script.err
+        sed "s/^\\(ok\\|not ok\\|skip\\) /@&$PREFIX$script-/" /tmp/script.out
+    done
 }

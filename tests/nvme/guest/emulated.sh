@@ -1,0 +1,7 @@
+# shellcheck shell=bash
+# One emulated controller: the main job, and scripts of tests/integration on it.
+. /tests/lib.sh
+. /tests/job.sh
+export STRESS_SECONDS=2 STRESS_ROUNDS=1
+job /dev/ng0n1
+run_integration /dev/ng0n1 stress names
