@@ -506,6 +506,11 @@ static void nvme_close(struct device *base)
 {
     struct nvme_device *device = (struct nvme_device *)base;
     device->port->operations->close(device->port);
+    /* The table that they came from is gone; a server would go on to see them. */
+    if (device->forced_partitions && ioctl(device->sibling_fd, BLKRRPART))
+        log_warning(
+            "%s: its partitions are gone, but the kernel cannot be told (%s): partprobe does it",
+            device->device.path, strerrordesc_np(errno));
     if (device->sibling_fd >= 0)
         close(device->sibling_fd);
     free(device);

@@ -70,6 +70,7 @@ struct nvme_device {
     bool fixed;     /* ... and parts of a registered buffer that is larger than a command may be */
     bool polled;    /* reads and writes go to the polled ring */
     bool read_only;
+    bool forced_partitions;       /* mkfs --force: the kernel is to forget them */
     bool told_gone, told_changed; /* once each, in the log */
     int sibling_fd;               /* the block device, held exclusively; -1: none */
 };

@@ -48,7 +48,7 @@ struct opening {
     int fd, sibling_fd;
     char sibling[64]; /* nvmeXnY; empty: none is known */
     char sysfs[512];  /* directory of the sibling there; empty: none */
-    bool multipath, fabrics;
+    bool multipath, fabrics, partitioned;
 };
 
 __attribute__((format(printf, 3, 4))) static int refuse(const struct opening *opening, int error,
@@ -272,7 +272,8 @@ static int check_use(struct opening *opening, const struct nvme_identity *identi
         return refuse(opening, -EINVAL, "has less than 64 MiB");
     if (identity->write_protected && !(opening->flags & DEVICE_OPEN_READ_ONLY))
         return refuse(opening, -EROFS, "the namespace is write protected; lift that first");
-    if (has_partitions(opening) && !(opening->flags & (DEVICE_OPEN_FORCE | DEVICE_OPEN_READ_ONLY)))
+    opening->partitioned = has_partitions(opening);
+    if (opening->partitioned && !(opening->flags & (DEVICE_OPEN_FORCE | DEVICE_OPEN_READ_ONLY)))
         return refuse(
             opening, -EBUSY,
             "is partitioned; remove the partitions, or let `wtcli mkfs --force' take all of "
@@ -412,6 +413,7 @@ static int set_up(struct opening *opening, struct nvme_device *device)
     device->multipath = opening->multipath;
     device->read_only = opening->flags & DEVICE_OPEN_READ_ONLY;
     device->sibling_fd = opening->sibling_fd;
+    device->forced_partitions = opening->partitioned && (opening->flags & DEVICE_OPEN_FORCE);
     device->polled = opening->flags & DEVICE_OPEN_POLLED;
     set_limits(opening, device);
     rc = device->polled ? check_polling(opening) : 0;

@@ -24,7 +24,7 @@ BUILD=$(cd "${BUILD:-$ROOT/build}" && pwd -P) || exit 1
 CACHE=${WT_NVME_CACHE:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/wt-nvme}
 VM_PATIENCE=${VM_PATIENCE:-1}
 VM_BOOTS_MAX=4
-VM_SECONDS=$((180 * VM_PATIENCE))
+VM_SECONDS=$((300 * VM_PATIENCE))
 VM_BOOT_SECONDS=$((60 * VM_PATIENCE))
 FULL=${NVME_FULL:-}
 FAILED=0
@@ -102,6 +102,7 @@ add_module() {
     local root=$1 modules=$KERNEL_DIR/lib/modules/$KERNEL_VERSION file base dependency
     file=$(sed -n "s|^\\([^:]*/${2//-/[-_]}\\.ko[^:]*\\):.*|\\1|p" "$modules/modules.dep" | head -n 1)
     [[ -n $file ]] || return 0 # built in
+    # shellcheck disable=SC2013  # words
     for dependency in $(sed -n "s|^$file: *||p" "$modules/modules.dep"); do
         base=$(basename "$dependency")
         add_module "$root" "${base%%.ko*}"
@@ -131,6 +132,7 @@ vm_initramfs() {
     local out=$1 script=$2 root program
     shift 2
     root=$(mktemp -d "$WORK/root.XXXXXX")
+    chmod 755 "$root"
     mkdir -p "$root"/{bin,sbin,dev,proc,sys,tmp,run/wt,etc,var/tmp,lib/modules,tests,files}
     cp "$(command -v busybox)" "$root/bin/"
     : >"$root/modules"

@@ -70,9 +70,9 @@ case $(uname -r) in
     verdict nobody-serves $? "$(cat /tmp/wtd.log)"
     succeeds nobodys-server-works as_nobody "wtcli put /bin/bash /data"
     kill "$(pidof wtd)"
-    wait $!
+    wait %%
     verdict nobodys-server-stops $? "$(tail -n 2 /tmp/wtd.log)"
     ;;
 esac
 chmod 444 $good
-refuses read-access-is-not-enough 'permission denied' as_nobody "wtcli mkfs --force $good"
+refuses read-access-is-not-enough 'permission denied; give the user this node' as_nobody "wtcli mkfs --force $good"

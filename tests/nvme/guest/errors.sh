@@ -38,16 +38,13 @@ end() {
 load() {
     wtcli --reconnect 30 bench --rw randwrite --level stable --depth 16 --time 300 --size 4M >/tmp/bench.out 2>&1 &
     LOAD_PID=$!
-    wait_for 30 wtcli stat /.bench || sleep 3
+    sleep 2
 }
 
 # load_fails NAME: with an error of the device, and not because the server went away.
 load_fails() {
-    local waited=0
-    while kill -0 $LOAD_PID 2>/dev/null && [ $waited -lt 600 ]; do
-        usleep 100000
-        waited=$((waited + 1))
-    done
+    local end=$((SECONDS + 60))
+    while kill -0 $LOAD_PID 2>/dev/null && [ $SECONDS -lt $end ]; do usleep 100000; done
     if kill -0 $LOAD_PID 2>/dev/null; then
         kill -9 $LOAD_PID
         not_ok "$1" "writers still wait after a minute: $(tail -n 3 /tmp/wtd.log)"
@@ -75,12 +72,9 @@ cold_is() {
 
 # ends NAME [STATUS]: SIGTERM ends it, within a minute; 1 where the volume failed, and nothing but 0 else.
 ends() {
-    local waited=0 status wanted=0
+    local end=$((SECONDS + 60)) status wanted=0
     kill "$WTD_PID"
-    while kill -0 "$WTD_PID" 2>/dev/null && [ $waited -lt 600 ]; do
-        usleep 100000
-        waited=$((waited + 1))
-    done
+    while kill -0 "$WTD_PID" 2>/dev/null && [ $SECONDS -lt $end ]; do usleep 100000; done
     kill -9 "$WTD_PID" 2>/dev/null && not_ok "$1" "it does not end: $(tail -n 3 /tmp/wtd.log)" && return
     wait "$WTD_PID"
     status=$?
@@ -135,7 +129,7 @@ echo 1 >"$NAMESPACE/revalidate_size"
 block=$(basename "${NODE/ng/nvme}")
 wait_for 30 grep -qx 147456 "/sys/block/$block/size"
 verdict the-kernel-knows $? "$(cat "/sys/block/$block/size")"
-head -c 8M /dev/urandom >/tmp/large
+head -c 8388608 /dev/urandom >/tmp/large
 failed=0
 for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
     client put /tmp/large /large$i >/tmp/.out 2>&1 || { failed=1 && break; }

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The main job on a namespace. WT_DEVICE may be set; else it is the emulated controller's.
+# The main job on a namespace: what deploy/quickstart does with an image, and some more.
 
 # small_files DEVICE: eight files, put stable, of which a SIGKILL and a start by another name take nothing.
 small_files() {
@@ -15,7 +15,15 @@ small_files() {
         { client get /f$i /tmp/g && cmp /tmp/f$i /tmp/g; } || bad=$i
     done
     rm -f /tmp/f? /tmp/g
+    tree_comes_out tree-is-there-after-sigkill
     verdict what-was-stable-is-there $bad "file $bad differs"
+}
+
+# tree_comes_out NAME: equal to what went in.
+tree_comes_out() {
+    { client get -r /tree /tmp/back && diff -r /lib/x86_64-linux-gnu /tmp/back; } >/tmp/.out 2>&1
+    verdict "$1" $? "$(tail -n 3 /tmp/.out)"
+    rm -rf /tmp/back
 }
 
 # info_is NAME PATTERN
@@ -32,9 +40,8 @@ job() {
     wtd_start "$device" --shards 2
     verdict starts $? "$(cat /tmp/wtd.log)"
     succeeds a-tree-goes-in client put -r /lib/x86_64-linux-gnu /tree
-    succeeds a-tree-comes-out client get -r /tree /tmp/back
-    succeeds trees-are-equal diff -r /lib/x86_64-linux-gnu /tmp/back
-    rm -rf /tmp/back
+    succeeds the-tree-is-listed client ls -lR /
+    tree_comes_out a-tree-comes-out
     small_files "${device/ng/nvme}"
     succeeds stable-writes-at-depth-32 client bench --rw randwrite --level stable --depth 32 --time 1 --size 4M
     refuses a-served-namespace-is-refused "in use" wtcli mkfs --force "$device"

@@ -28,11 +28,10 @@ refuses() {
 }
 # wait_for SECONDS COMMAND...
 wait_for() {
-    local left=$(($1 * 20))
+    local end=$((SECONDS + $1))
     shift
-    while ! "$@" >/dev/null 2>&1; do
-        left=$((left - 1))
-        [ $left -gt 0 ] || return 1
+    until "$@" >/dev/null 2>&1; do
+        [ $SECONDS -lt $end ] || return 1
         usleep 50000
     done
 }
@@ -45,9 +44,11 @@ wtd_start() {
     shift
     wtd --device "$device" --socket $WT_SOCKET --cache 64M "$@" >/tmp/wtd.log 2>&1 &
     WTD_PID=$!
-    wait_for 60 wtcli ping && return 0
-    cat /tmp/wtd.log
-    return 1
+    local end=$((SECONDS + 60))
+    until wtcli ping >/dev/null 2>&1; do
+        kill -0 $WTD_PID 2>/dev/null && [ $SECONDS -lt $end ] || return 1
+        usleep 50000
+    done
 }
 # wtd_stop: SIGTERM; gives the exit status.
 wtd_stop() {
@@ -79,6 +80,6 @@ run_integration() {
         cp "/tests/integration/$script.sh" /src/tests/integration/
         BUILD=/build TMPDIR=/tmp bash "/src/tests/integration/$script.sh" >/tmp/script.out 2>/tmp/script.err </dev/null ||
             cat /tmp/script.err
-        sed "s/^\\(ok\\|not ok\\|skip\\) /@&$PREFIX$script-/" /tmp/script.out
+        sed "s/^\\(ok\\|not ok\\|skip\\) /@&$PREFIX/" /tmp/script.out
     done
 }
