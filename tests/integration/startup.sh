@@ -72,7 +72,7 @@ wtd_refuses device/directory 1 "directory" "$WORK"
 wtd_refuses device/iopoll 1 "only an NVMe namespace .* can be polled" "$image" --iopoll
 wtd_refuses device/directory-by-force 1 "directory" "file:$WORK"
 wtd_refuses device/null 1 "/dev/null" /dev/null
-wtd_refuses device/nvme-not-yet 1 "not in this version|nvme" "nvme:$image"
+wtd_refuses device/nvme-on-a-file 1 "is not an NVMe namespace" "nvme:$image"
 wtd_refuses device/missing-nvme 1 "/dev/ng99n9.*No such file" /dev/ng99n9
 mkfifo "$WORK/fifo"
 wtd_refuses device/fifo 1 "$WORK/fifo" "$WORK/fifo"

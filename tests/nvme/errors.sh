@@ -14,8 +14,8 @@ for combination in "${combinations[@]}"; do
         continue
     fi
     MODULES="virtio-pci virtio-blk dm-mod dm-flakey nvmet nvme-loop nvmet-tcp nvme-tcp"
-    echo "$transport" >"$WORK/transports"
-    FILES=$WORK/transports
+    echo "$transport" >"$WORK/transport"
+    FILES=$WORK/transport
     vm_disk disk.img 512M
     vm_disk pulled.img 256M
     virtio_disk disk.img

@@ -4,4 +4,5 @@
 . /tests/job.sh
 export STRESS_SECONDS=2 STRESS_ROUNDS=1
 job /dev/ng0n1
-run_integration /dev/ng0n1 stress names
+read -ra scripts </files/scripts
+run_integration /dev/ng0n1 "${scripts[@]}"

@@ -3,7 +3,7 @@
 # emulated controller that is pulled out.
 . /tests/lib.sh
 . /tests/nvmet.sh
-read -r TRANSPORT </files/transports
+read -r TRANSPORT </files/transport
 nvmet_start
 export DM_DISABLE_UDEV=1
 sectors=$(blockdev --getsz /dev/vda)

@@ -1,15 +1,14 @@
 # shellcheck shell=bash
-# The kernel's own target in front of /dev/vda, by each transport that the kernel has.
+# The kernel's own target in front of /dev/vda.
 . /tests/lib.sh
 . /tests/job.sh
 . /tests/nvmet.sh
 export STRESS_SECONDS=2 STRESS_ROUNDS=1
+read -r transport </files/transport
+read -ra scripts </files/scripts
 nvmet_start
-for transport in $(cat /files/transports); do
-    PREFIX=$transport-
-    nvmet_export "wt-$transport" /dev/vda "$transport"
-    verdict connects $? "$(dmesg | tail -n 5)"
-    job "$NODE"
-    run_integration "$NODE" stress names
-    nvmet_remove "wt-$transport" "$transport"
-done
+nvmet_export wt-job /dev/vda "$transport"
+verdict connects $? "$(dmesg | tail -n 5)"
+job "$NODE"
+run_integration "$NODE" "${scripts[@]}"
+refuses polling-is-refused 'not known to be on PCIe' wtd --device "$NODE" --socket $WT_SOCKET --iopoll
