@@ -11,7 +11,7 @@
 
 LOSES_DATA=$BUILD/canary-noflush/wtd-loses-data
 # How many acknowledgements each life lasts, and a little longer: cuts at different moments.
-CUTS=(60 500 1500)
+CUTS=(60 300 1000)
 [[ -n $FULL ]] && CUTS=(10 60 200 500 1000 1500 2500 4000 1 800)
 
 # The cache in front of the image lies in a file of nbdkit's own, which dies with it.
@@ -115,7 +115,7 @@ run_control() {
     begin
     echo 1000000 >"$WORK/base"
     SERVER=$LOSES_DATA life "$log.1" || { vm_not_started control-starts && return; }
-    if ! cut_after "$log.1" 500; then
+    if ! cut_after "$log.1" 300; then
         not_ok control-writers-work "$(tail -n 5 "$log.1" | tr -d '\r')"
         return
     fi

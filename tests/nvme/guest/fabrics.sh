@@ -3,7 +3,7 @@
 . /tests/lib.sh
 . /tests/job.sh
 . /tests/nvmet.sh
-export STRESS_SECONDS=2 STRESS_ROUNDS=1
+export STRESS_SECONDS=1 STRESS_ROUNDS=1
 read -r transport </files/transport
 read -ra scripts </files/scripts
 nvmet_start
