@@ -7,7 +7,7 @@
  *               if there is one, else the block device itself. Links (/dev/disk/by-id/...) are followed
  *               first: what counts is the node.
  *
- * A new backend gets an entry in `backends`, and a line in choose_backend if its nodes can be told apart.
+ * A new backend gets an entry in `backends`, and a line in open_plain if its nodes can be told apart.
  */
 #include <limits.h>
 #include <stdio.h>
