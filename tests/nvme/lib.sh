@@ -8,9 +8,9 @@
 #   finish
 #
 # The guest is Debian's cloud kernel, fetched from the machine's own package sources and unpacked into a
-# cache, never installed; its root is an initramfs made of busybox, bash and our programs. It runs under TCG, all
-# processors of the guest on one thread: no KVM is asked for, and with a thread for each (VM_TCG=multi) kernels
-# that patch themselves now and then hang, and shards that spin cost twice as much. A guest says its cases on the serial line as `@ok NAME`, `@not ok NAME - why`,
+# cache, never installed; its root is an initramfs made of busybox, bash and our programs. It runs under TCG, a
+# thread for each processor of the guest: no KVM is asked for. VM_TCG=single puts all processors on one thread: half
+# of the host's time, but spinning shards can starve the others. A guest says its cases on the serial line as `@ok NAME`, `@not ok NAME - why`,
 # `@skip NAME - why`; everything else it says goes to the log. A boot that never reaches the script is
 # tried again, VM_BOOTS_MAX times; what went wrong after that counts. If no guest starts here at all, not even an empty one, the cases are
 # skipped: it is the machine.
@@ -161,7 +161,7 @@ nogroup:x:65534:' >"$root/etc/group"
 vm_boot() {
     local log=$1 initramfs=$2 append=$3
     shift 3
-    qemu-system-x86_64 -M q35 -accel "tcg,thread=${VM_TCG:-single}" -cpu max -smp "${VM_CPUS:-2}" -m "${VM_MEMORY:-768}" \
+    qemu-system-x86_64 -M q35 -accel "tcg,thread=${VM_TCG:-multi}" -cpu max -smp "${VM_CPUS:-2}" -m "${VM_MEMORY:-768}" \
         -nodefaults -no-user-config -no-reboot -display none -serial stdio \
         -kernel "$KERNEL_DIR"/boot/vmlinuz-* -initrd "$initramfs" \
         -append "console=ttyS0 panic=-1 quiet $append" "$@" </dev/null >"$log" 2>&1 &
