@@ -91,13 +91,14 @@ SIMTEST_SRC := $(wildcard tests/sim/*.c)
 INTEG_SRC   := $(wildcard tests/integration/*.c)
 POSIX_SRC   := $(wildcard tests/posix/*.c)
 WALK_SRC    := $(wildcard tests/walk/*.c)
+NVME_SRC    := $(wildcard tests/nvme/*.c)
 TSAN_SRC    := $(wildcard tests/tsan/*.c)
 BENCH_SRC   := $(wildcard tests/bench/*.c)
 FUZZ_SRC    := $(wildcard tests/fuzz/*.c)
 
 ALL_SRC := $(SERVER_SRC) $(wildcard server/wtd.c) $(LIBWT_SRC) $(CLI_SRC) $(EXAMPLE_SRC) $(SUPPORT_SRC) \
-           $(UNIT_SRC) $(SIMTEST_SRC) $(INTEG_SRC) $(POSIX_SRC) $(WALK_SRC) $(TSAN_SRC) $(BENCH_SRC) \
-           $(FUZZ_SRC)
+           $(UNIT_SRC) $(SIMTEST_SRC) $(INTEG_SRC) $(POSIX_SRC) $(WALK_SRC) $(NVME_SRC) $(TSAN_SRC) \
+           $(BENCH_SRC) $(FUZZ_SRC)
 # A page's section is its name's end.
 MAN_PAGES := $(wildcard client/lib/man/*.3 client/cli/*.1 server/*.5 server/*.8)
 # Every C file, for clang-format.
@@ -109,6 +110,7 @@ UNIT_BIN  := $(call programs,$(UNIT_SRC))
 EXAMPLE_BIN := $(call programs,$(EXAMPLE_SRC))
 INTEG_BIN := $(call programs,$(INTEG_SRC)) $(if $(POSIX_SRC),$(BUILD)/tests/posix/posix) \
              $(if $(WALK_SRC),$(BUILD)/tests/walk/walk)
+NVME_BIN  := $(call programs,$(NVME_SRC))
 TSAN_BIN  := $(call programs,$(TSAN_SRC))
 BENCH_BIN := $(call programs,$(BENCH_SRC))
 FUZZ_BIN  := $(call programs,$(FUZZ_SRC))
@@ -180,7 +182,14 @@ $(BUILD)/wt.pc: deploy/wt.pc.in $(BUILD)/.prefix
 	@sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
 	    -e 's|@VERSION@|$(VERSION)|' $< >$@
 
-# A server with a canary in it must not exist at all.
+# A server with a canary in it must not exist at all, but for one that tests/nvme cuts the power of. Its name
+# says what it is, and nothing installs it.
+ifeq ($(VARIANT),canary-noflush)
+LOSES_DATA := $(BUILD)/wtd-loses-data
+$(LOSES_DATA): $(call objects,server/wtd.c $(PROD_SRC)) $(BUILD)/.sources
+	$(call say,LINK,$@)
+	$(Q)$(link) $(WTD_LIBS) $(MALLOC_LIB)
+endif
 ifeq ($(filter canary-%,$(VARIANT)),)
 $(BUILD)/wtd: $(call objects,server/wtd.c $(PROD_SRC)) $(BUILD)/.sources
 	$(call say,LINK,$@)
@@ -213,7 +222,7 @@ $(BUILD)/sim_test: $(call objects,$(SIMTEST_SRC)) $(TEST_LIBS)
 	$(Q)$(link) $(TEST_LDLIBS)
 
 # These are programs of a user of wt: they see the library and nothing of the server.
-$(call programs,$(INTEG_SRC)) $(BENCH_BIN): $(BUILD)/%: $(BUILD)/obj/%.o $(BUILD)/libwt-support.a $(LIBWT_A)
+$(call programs,$(INTEG_SRC)) $(NVME_BIN) $(BENCH_BIN): $(BUILD)/%: $(BUILD)/obj/%.o $(BUILD)/libwt-support.a $(LIBWT_A)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(link) $(URING_LIB) -lm
@@ -238,9 +247,10 @@ $(EXAMPLE_BIN): $(BUILD)/%: $(BUILD)/obj/%.o $(LIBWT_A)
 .PHONY: examples
 examples: $(EXAMPLE_BIN)
 
-.PHONY: unit-programs integration-programs tsan-programs bench-programs fuzz-programs
+.PHONY: unit-programs integration-programs nvme-programs tsan-programs bench-programs fuzz-programs
 unit-programs: $(UNIT_BIN)
 integration-programs: $(PRODUCT) $(INTEG_BIN) $(EXAMPLE_BIN)
+nvme-programs: $(PRODUCT) $(INTEG_BIN) $(NVME_BIN)
 tsan-programs: $(TSAN_BIN)
 bench-programs: $(PRODUCT) $(BENCH_BIN)
 fuzz-programs: $(FUZZ_BIN)
@@ -255,7 +265,8 @@ CANARIES := canary-noflush canary-nochecksum
 ASAN_ENV := ASAN_OPTIONS=abort_on_error=1:detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
 SIM_PROGRAM = $(if $(SIMTEST_SRC),$(BUILD)/sim_test)
 
-.PHONY: quickstart test test-long test-unit test-integration test-asan test-tsan sim fuzz bench bench-quick
+.PHONY: quickstart test test-long test-unit test-integration test-nvme test-nvme-full test-asan test-tsan sim fuzz \
+        bench bench-quick
 quickstart:
 	@deploy/install-deps build
 	@$(MAKE) $(SUB) all
@@ -288,6 +299,19 @@ test-integration:
 	@deploy/install-deps build test
 	@$(MAKE) $(SUB) integration-programs
 	@tests/run --build '$(BUILD)' integration
+
+# In virtual machines with NVMe controllers (tests/nvme/README.md). Where they cannot be installed or started,
+# each case is skipped and says why.
+test-nvme:
+	@deploy/install-deps build
+	@deploy/install-deps nvme || echo 'make: going on without what tests/nvme needs' >&2
+	@$(MAKE) $(SUB) nvme-programs
+	@$(MAKE) $(SUB) VARIANT=canary-noflush BUILD='$(BUILD)/canary-noflush' '$(BUILD)/canary-noflush/wtd-loses-data'
+	@tests/run --build '$(BUILD)' nvme
+
+# Everything on every combination.
+test-nvme-full: export NVME_FULL := 1
+test-nvme-full: test-nvme
 
 test-asan:
 	@deploy/install-deps build test
@@ -360,6 +384,7 @@ help:
 	'make test               unit and integration tests, the simulator and its canaries' \
 	'make test-long          the same cases, much longer' \
 	'make test-unit          the unit tests alone          make test-integration   the scripts alone' \
+	'make test-nvme          on NVMe controllers in virtual machines; test-nvme-full: every combination' \
 	'make test-asan          all of it under address and undefined-behaviour sanitizers' \
 	'make test-tsan          the threaded tests under the thread sanitizer' \
 	'make sim SEED=n         3,000 power cuts from one seed' \

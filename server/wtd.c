@@ -167,7 +167,8 @@ static int open_volume(const struct options *options, struct server *server, cha
     int error = check_cache(options, shard_count, reason);
     if (error)
         return error;
-    error = device_open(options->device, 0, &server->device, reason, REASON_BYTES);
+    error = device_open(options->device, options->iopoll ? DEVICE_OPEN_POLLED : 0, &server->device,
+                        reason, REASON_BYTES);
     if (error)
         return error;
     error = post_office_create(shard_count, &server->office);

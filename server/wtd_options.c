@@ -127,12 +127,20 @@ static int take_metadata(struct options *options, const char *text, const struct
     return 0;
 }
 
+static int take_yes_or_no(bool *value, const char *text, const struct why *why)
+{
+    *value = strcmp(text, "yes") == 0;
+    return *value || strcmp(text, "no") == 0 ? 0 : bad(why, "must be yes or no");
+}
+
 static int take_fixed_buffers(struct options *options, const char *text, const struct why *why)
 {
-    options->require_fixed_buffers = strcmp(text, "yes") == 0;
-    return options->require_fixed_buffers || strcmp(text, "no") == 0
-               ? 0
-               : bad(why, "must be yes or no");
+    return take_yes_or_no(&options->require_fixed_buffers, text, why);
+}
+
+static int take_iopoll(struct options *options, const char *text, const struct why *why)
+{
+    return take_yes_or_no(&options->iopoll, text, why);
 }
 
 static int take_log_level(struct options *options, const char *text, const struct why *why)
@@ -172,7 +180,7 @@ static const struct rule {
     const char *help; /* lines; the default is added */
 } rules[] = {
     {"device", "DEV", NULL, 0, take_device,
-     "block device or image file; file:PATH forces its kind"},
+     "NVMe namespace, block device or image file;\nfile:PATH and nvme:PATH force its kind"},
     {"socket", "PATH", "/run/wt/wt.sock", 0, take_socket, "where clients connect"},
     {"socket-mode", "OCTAL", "0660", 0, take_socket_mode,
      "the socket's mode: who may write to it may connect"},
@@ -183,6 +191,8 @@ static const struct rule {
     {"metadata", "SIZE", "1G", 0, take_metadata, "the most memory for names and maps"},
     {"require-fixed-buffers", "yes|no", "no", FLAG, take_fixed_buffers,
      "yes: refuse to run where the cache cannot be\nregistered with the kernel (memlock)"},
+    {"iopoll", "yes|no", "no", FLAG, take_iopoll,
+     "yes: poll an NVMe device for reads and writes\ninstead of waiting for its interrupts"},
     {"log-level", "LEVEL", "info", 0, take_log_level, "error, warning, info or debug"},
     {"config", "FILE", NULL, LINE_ONLY, take_config,
      "read `option = value' lines; see wtd.conf(5)"},
@@ -190,7 +200,6 @@ static const struct rule {
     {"version", NULL, NULL, LINE_ONLY, take_version,
      "say the versions of wtd, protocol and format, and exit"},
     {"metrics", "ADDR", NULL, LATER, NULL, NULL},
-    {"iopoll", NULL, NULL, LATER, NULL, NULL},
     {"io-timeout", "S", NULL, LATER, NULL, NULL},
 };
 #define RULES (sizeof(rules) / sizeof(rules[0]))

@@ -23,7 +23,7 @@ struct options {
     unsigned shard_count; /* 0: as many as there are cores */
     uint64_t cache_bytes, metadata_bytes;
     unsigned socket_mode, user_sessions;
-    bool require_fixed_buffers;
+    bool require_fixed_buffers, iopoll;
     enum log_level log_level;
     bool wants_help, wants_version;
     uint64_t given; /* a bit for each option of the table that the command line has set */

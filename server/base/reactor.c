@@ -34,6 +34,9 @@ struct watch {
 
 struct reactor {
     struct io_uring ring;
+    struct io_uring polled; /* IOPOLL; only where has_polled */
+    bool has_polled;
+    unsigned polled_in_flight;
     struct list watches;
     uintptr_t fixed_base;
     size_t fixed_bytes; /* 0: nothing is registered */
@@ -50,9 +53,11 @@ static const unsigned flag_choices[] = {
     0,
 };
 
-static int make_ring(const struct reactor_options *options, struct io_uring *ring)
+static int make_ring(const struct reactor_options *options, bool polled, struct io_uring *ring)
 {
     unsigned common = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP;
+    if (polled)
+        common |= IORING_SETUP_IOPOLL;
     if (options->big_entries)
         common |= IORING_SETUP_SQE128 | IORING_SETUP_CQE32;
     int rc = -EINVAL;
@@ -70,7 +75,13 @@ int reactor_create(const struct reactor_options *options, struct reactor **react
                    size_t reason_bytes)
 {
     struct reactor *made = calloc(1, sizeof(*made));
-    int rc = made ? make_ring(options, &made->ring) : -ENOMEM;
+    int rc = made ? make_ring(options, false, &made->ring) : -ENOMEM;
+    if (rc == 0 && options->polled_ring) {
+        rc = make_ring(options, true, &made->polled);
+        made->has_polled = rc == 0;
+        if (rc < 0)
+            io_uring_queue_exit(&made->ring);
+    }
     if (rc < 0) {
         reactor_explain(rc, reason, reason_bytes);
         free(made);
@@ -88,6 +99,8 @@ void reactor_destroy(struct reactor *reactor)
     if (!reactor)
         return;
     io_uring_queue_exit(&reactor->ring);
+    if (reactor->has_polled)
+        io_uring_queue_exit(&reactor->polled);
     list_for_each_safe(position, after, &reactor->watches)
         free(list_entry(position, struct watch, link));
     free(reactor);
@@ -106,21 +119,36 @@ static void check_enter(int rc)
     /* -EAGAIN, -EBUSY, -EINTR: what was not taken stays queued for the next call. */
 }
 
-struct io_uring_sqe *reactor_sqe(struct reactor *reactor, struct reactor_event *event)
+static struct io_uring_sqe *take_sqe(struct io_uring *ring, struct reactor_event *event)
 {
     struct io_uring_sqe *sqe;
-    while (!(sqe = io_uring_get_sqe(&reactor->ring)))
-        check_enter(io_uring_submit(&reactor->ring));
-    size_t size_bytes = sizeof(*sqe) << !!(reactor->ring.flags & IORING_SETUP_SQE128);
+    while (!(sqe = io_uring_get_sqe(ring)))
+        check_enter(io_uring_submit(ring));
+    size_t size_bytes = sizeof(*sqe) << !!(ring->flags & IORING_SETUP_SQE128);
     __builtin_memset(sqe, 0, size_bytes);
     sqe->user_data = (uintptr_t)event;
     return sqe;
 }
 
-/* What was there at the start: each place is given back before its event is fired, which may queue more. */
-static unsigned fire_completed(struct reactor *reactor)
+struct io_uring_sqe *reactor_sqe(struct reactor *reactor, struct reactor_event *event)
 {
-    struct io_uring *ring = &reactor->ring;
+    return take_sqe(&reactor->ring, event);
+}
+
+struct io_uring_sqe *reactor_polled_sqe(struct reactor *reactor, struct reactor_event *event)
+{
+    reactor->polled_in_flight++;
+    return take_sqe(&reactor->polled, event);
+}
+
+bool reactor_must_poll(const struct reactor *reactor)
+{
+    return reactor->polled_in_flight > 0;
+}
+
+/* What was there at the start: each place is given back before its event is fired, which may queue more. */
+static unsigned fire_completed(struct io_uring *ring)
+{
     unsigned fired = 0, head = *ring->cq.khead;
     unsigned tail = io_uring_smp_load_acquire(ring->cq.ktail);
     while (head != tail) {
@@ -141,18 +169,28 @@ static unsigned fire_completed(struct reactor *reactor)
 
 /* An enter is due when something is queued, or when the kernel has completions that it posts only inside
  * one (deferred task work, or a completion ring that overflowed). */
-static bool needs_enter(struct reactor *reactor)
+static bool needs_enter(struct io_uring *ring)
 {
-    unsigned flags = IO_URING_READ_ONCE(*reactor->ring.sq.kflags);
-    return (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) ||
-           io_uring_sq_ready(&reactor->ring);
+    unsigned flags = IO_URING_READ_ONCE(*ring->sq.kflags);
+    return (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) || io_uring_sq_ready(ring);
+}
+
+/* Polled I/O completes only while somebody asks for it, inside an enter. */
+static unsigned poll_polled(struct reactor *reactor)
+{
+    if (reactor->polled_in_flight == 0)
+        return 0;
+    check_enter(io_uring_submit_and_get_events(&reactor->polled));
+    unsigned fired = fire_completed(&reactor->polled);
+    reactor->polled_in_flight -= fired;
+    return fired;
 }
 
 unsigned reactor_poll(struct reactor *reactor)
 {
-    if (needs_enter(reactor))
+    if (needs_enter(&reactor->ring))
         check_enter(io_uring_submit_and_get_events(&reactor->ring));
-    return fire_completed(reactor);
+    return fire_completed(&reactor->ring) + poll_polled(reactor);
 }
 
 unsigned reactor_wait(struct reactor *reactor, uint64_t timeout_ns)
@@ -162,12 +200,12 @@ unsigned reactor_wait(struct reactor *reactor, uint64_t timeout_ns)
         .tv_sec = (int64_t)(timeout_ns / 1000000000u),
         .tv_nsec = (int64_t)(timeout_ns % 1000000000u),
     };
-    if (timeout_ns == 0)
+    if (timeout_ns == 0 || reactor->polled_in_flight > 0)
         return reactor_poll(reactor);
     int rc = io_uring_submit_and_wait_timeout(&reactor->ring, &ignored, 1,
                                               timeout_ns == UINT64_MAX ? NULL : &timeout, NULL);
     check_enter(rc);
-    return fire_completed(reactor);
+    return fire_completed(&reactor->ring);
 }
 
 /* -- watches ------------------------------------------------------------------------------------------- */
@@ -264,6 +302,11 @@ int reactor_register_buffers(struct reactor *reactor, void *base, size_t size_by
             size_bytes - start < BUFFER_BYTES_MAX ? size_bytes - start : BUFFER_BYTES_MAX;
     }
     int rc = io_uring_register_buffers(&reactor->ring, pieces, count);
+    if (rc == 0 && reactor->has_polled) {
+        rc = io_uring_register_buffers(&reactor->polled, pieces, count);
+        if (rc < 0)
+            io_uring_unregister_buffers(&reactor->ring);
+    }
     free(pieces);
     if (rc < 0)
         return rc;

@@ -29,6 +29,7 @@ struct reactor_event {
 struct reactor_options {
     unsigned entries;
     bool big_entries; /* SQE128 and CQE32, for passthrough */
+    bool polled_ring; /* a second ring, for I/O whose completions are polled for (IOPOLL) */
 };
 
 int reactor_create(const struct reactor_options *options, struct reactor **reactor, char *reason,
@@ -38,6 +39,12 @@ void reactor_destroy(struct reactor *reactor);
 /* A cleared submission entry whose user data is the event; the caller fills in the rest. Never NULL: a full
  * ring is submitted first. */
 struct io_uring_sqe *reactor_sqe(struct reactor *reactor, struct reactor_event *event);
+
+/* The same on the polled ring: only for reads and writes with data. While one is on its way, reactor_wait
+ * does not sleep. */
+struct io_uring_sqe *reactor_polled_sqe(struct reactor *reactor, struct reactor_event *event);
+/* One is on its way. */
+bool reactor_must_poll(const struct reactor *reactor);
 
 /* Submits what was queued, fires what has completed; returns the number fired. Never waits. */
 unsigned reactor_poll(struct reactor *reactor);

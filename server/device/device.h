@@ -52,6 +52,7 @@ struct device_capabilities {
     bool volatile_cache;            /* done does not mean durable without FUA or flush */
     bool fua;
     bool discard, write_zeroes;
+    bool polled;  /* shards give it a polled ring */
     bool sparse;  /* an image with holes: writes may need the host's metadata */
     char kind[8]; /* "file", "block", "nvme", "sim" */
 };
@@ -85,6 +86,9 @@ struct device_operations {
     /* Blocking; buffer is NULL for flush and discard. Splits by itself. */
     int (*transfer)(struct device *device, enum device_operation operation, uint32_t flags,
                     uint64_t offset, void *buffer, uint64_t length_bytes);
+    /* Tells what is special about the device, a key and a value at a time. May be NULL. */
+    void (*describe)(struct device *device,
+                     void (*say)(void *context, const char *key, const char *value), void *context);
     /* Releases the claim. No I/O may be in flight. */
     void (*close)(struct device *device);
 };
@@ -98,6 +102,8 @@ struct device {
 
 #define DEVICE_OPEN_READ_ONLY 1u /* check, info: a shared claim */
 #define DEVICE_OPEN_CREATE    2u /* mkfs on a path that does not exist: makes a regular file */
+#define DEVICE_OPEN_FORCE     4u /* mkfs --force: also what is partitioned */
+#define DEVICE_OPEN_POLLED    8u /* reads and writes on a polled ring; refused where that cannot be */
 #define DEVICE_CLAIM_WAIT_MS  5000u
 
 /*
@@ -129,8 +135,11 @@ static inline void device_submit(struct device_queue *queue, struct device_io *i
     queue->device->operations->submit(queue, io);
 }
 
-/* The file backend, for device_open. */
+/* The backends, for device_open. */
 int device_file_open(const char *path, uint32_t flags, struct device **device, char *reason,
+                     size_t reason_bytes);
+/* The NVMe passthrough backend. */
+int device_nvme_open(const char *path, uint32_t flags, struct device **device, char *reason,
                      size_t reason_bytes);
 
 #endif

@@ -3,13 +3,15 @@
  *
  *   file:PATH   the file backend
  *   nvme:PATH   the passthrough backend
- *   PATH        a character device ngXnY: nvme; a block device or a regular file: file; nvmeXnY: its ng
- *               sibling once there is a passthrough backend, until then the block device itself
+ *   PATH        a character device: nvme; a block device or a regular file: file; nvmeXnY: its sibling ngXnY
+ *               if there is one, else the block device itself. Links (/dev/disk/by-id/...) are followed
+ *               first: what counts is the node.
  *
- * A new backend gets an entry in `backends`, and a line in choose_backend if its nodes can be told apart.
+ * A new backend gets an entry in `backends`, and a line in open_plain if its nodes can be told apart.
  */
-#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -19,18 +21,6 @@
 typedef int (*backend_open)(const char *path, uint32_t flags, struct device **device, char *reason,
                             size_t reason_bytes);
 
-static int nvme_open(const char *path, uint32_t flags, struct device **device, char *reason,
-                     size_t reason_bytes)
-{
-    (void)flags;
-    (void)device;
-    snprintf(
-        reason, reason_bytes,
-        "%s: NVMe passthrough is not in this version; name the block device (/dev/nvmeXnY) instead",
-        path);
-    return -EOPNOTSUPP;
-}
-
 enum backend { BACKEND_FILE, BACKEND_NVME };
 
 static const struct {
@@ -38,33 +28,56 @@ static const struct {
     backend_open open;
 } backends[] = {
     [BACKEND_FILE] = {"file:", device_file_open},
-    [BACKEND_NVME] = {"nvme:", nvme_open},
+    [BACKEND_NVME] = {"nvme:", device_nvme_open},
 };
 #define BACKEND_COUNT (sizeof(backends) / sizeof(backends[0]))
 
-/* Whether the last part of the path is `prefix`, a number, 'n', a number. */
-static bool is_nvme_name(const char *path, const char *prefix)
+/* A character device that is not a namespace (a terminal, a controller) is better refused by the NVMe
+ * backend, which says what it wants. */
+static bool is_namespace_node(const struct stat *about, const char *path)
 {
-    const char *slash = strrchr(path, '/');
     unsigned controller, name_space;
-    char rest;
-    char format[16];
-    snprintf(format, sizeof(format), "%s%%un%%u%%c", prefix);
-    return sscanf(slash ? slash + 1 : path, format, &controller, &name_space, &rest) == 2;
+    const char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    return S_ISCHR(about->st_mode) && (sscanf(name, "ng%un%u", &controller, &name_space) == 2 ||
+                                       sscanf(name, "nvme%u", &controller) == 1);
 }
 
-/* A name without prefix. What it does not recognise goes to the file backend, whose words are right for a
+/* The generic node beside a block node nvmeXnY (not beside a partition of it). False: there is none. */
+static bool generic_sibling(const char *path, char *sibling, size_t sibling_bytes)
+{
+    const char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    unsigned controller, name_space;
+    char rest;
+    struct stat about;
+    if (sscanf(name, "nvme%un%u%c", &controller, &name_space, &rest) != 2)
+        return false;
+    int used = snprintf(sibling, sibling_bytes, "%.*sng%un%u", (int)(name - path), path, controller,
+                        name_space);
+    return used > 0 && (size_t)used < sibling_bytes && stat(sibling, &about) == 0 &&
+           S_ISCHR(about.st_mode);
+}
+
+/* A name without prefix. What is not recognised goes to the file backend, whose words are right for a
  * missing path, a directory or a terminal. */
-static enum backend choose_backend(const char *path)
+static int open_plain(const char *path, uint32_t flags, struct device **device, char *reason,
+                      size_t reason_bytes)
 {
     struct stat about;
-    if (stat(path, &about))
-        return BACKEND_FILE;
-    if (S_ISCHR(about.st_mode) && is_nvme_name(path, "ng"))
-        return BACKEND_NVME;
-    if (S_ISBLK(about.st_mode) && is_nvme_name(path, "nvme"))
-        log_info("%s: used as a block device (NVMe passthrough is not in this version)", path);
-    return BACKEND_FILE;
+    char node[PATH_MAX], sibling[256];
+    enum backend backend = BACKEND_FILE;
+    if (realpath(path, node) && stat(node, &about) == 0) {
+        if (is_namespace_node(&about, node)) {
+            backend = BACKEND_NVME;
+            path = node;
+        } else if (S_ISBLK(about.st_mode) && generic_sibling(node, sibling, sizeof(sibling))) {
+            log_info("%s: using NVMe passthrough by %s", path, sibling);
+            backend = BACKEND_NVME;
+            path = sibling;
+        }
+    }
+    return backends[backend].open(path, flags, device, reason, reason_bytes);
 }
 
 int device_open(const char *name, uint32_t flags, struct device **device, char *reason,
@@ -75,7 +88,7 @@ int device_open(const char *name, uint32_t flags, struct device **device, char *
         if (strncmp(name, backends[i].prefix, length) == 0)
             return backends[i].open(name + length, flags, device, reason, reason_bytes);
     }
-    return backends[choose_backend(name)].open(name, flags, device, reason, reason_bytes);
+    return open_plain(name, flags, device, reason, reason_bytes);
 }
 
 void device_close(struct device *device)

@@ -531,6 +531,11 @@ int device_file_open(const char *path, uint32_t flags, struct device **device, c
         snprintf(reason, reason_bytes, "%.40s...: path too long (255 bytes at most)", path);
         return -ENAMETOOLONG;
     }
+    if (flags & DEVICE_OPEN_POLLED) {
+        snprintf(reason, reason_bytes,
+                 "%s: only an NVMe namespace (/dev/ngXnY) can be polled; leave out --iopoll", path);
+        return -EOPNOTSUPP;
+    }
     int fd = file_claim(path, flags, &direct, &about, reason, reason_bytes);
     if (fd < 0)
         return fd;

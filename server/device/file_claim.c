@@ -82,10 +82,15 @@ static int open_node(const char *path, int open_flags, bool *direct)
     return fd < 0 ? -errno : fd;
 }
 
-static void wait_a_moment(void)
+/* Counted, not measured: the server's clock may be a simulated one. */
+bool file_claim_wait(unsigned *waited_ms)
 {
     struct timespec moment = {.tv_nsec = RETRY_MS * 1000000L};
+    if (*waited_ms >= claim_wait_ms)
+        return false;
     nanosleep(&moment, NULL);
+    *waited_ms += RETRY_MS;
+    return true;
 }
 
 /* One try: a descriptor that holds the claim, -EBUSY, or what is wrong for good. */
@@ -126,11 +131,8 @@ int file_claim(const char *path, uint32_t flags, bool *direct, struct stat *abou
 
     int open_flags = flags_for(about->st_mode, exists, flags);
     int fd = try_claim(path, open_flags, direct);
-    /* Counted, not measured: the server's clock may be a simulated one. */
-    for (unsigned waited_ms = 0; fd == -EBUSY && waited_ms < claim_wait_ms; waited_ms += RETRY_MS) {
-        wait_a_moment();
+    for (unsigned waited_ms = 0; fd == -EBUSY && file_claim_wait(&waited_ms);)
         fd = try_claim(path, open_flags, direct);
-    }
     if (fd == -EBUSY)
         return explain_in_use(path, reason, reason_bytes);
     if (fd < 0)

@@ -4,7 +4,7 @@
  * When to sleep. While a client's ring is in the poll set the shard spins: the ring leaves the set by itself
  * when it stays empty (session/queue.c). With none polled, the shard waits in the reactor: at once if no
  * device I/O is on its way, after DEVICE_SPIN_NS if some is (a fast device answers sooner than a thread
- * wakes up). So an idle shard uses no CPU, and nothing here runs on a timer.
+ * wakes up). Polled I/O on its way keeps it awake: nothing would wake it. So an idle shard uses no CPU, and nothing here runs on a timer.
  */
 #include "server/shard/shard.h"
 
@@ -65,7 +65,8 @@ static int make_reactor(struct shard *shard, const struct device_capabilities *c
                         char *reason, size_t reason_bytes)
 {
     struct reactor_options options = {.entries = REACTOR_ENTRIES,
-                                      .big_entries = strcmp(capabilities->kind, "nvme") == 0};
+                                      .big_entries = strcmp(capabilities->kind, "nvme") == 0,
+                                      .polled_ring = capabilities->polled};
     int error = reactor_create(&options, &shard->reactor, reason, reason_bytes);
     if (error)
         return error;
@@ -268,6 +269,8 @@ void shard_run(struct shard *shard)
         if (idle_steps > STEPS_WITHOUT_REST)
             pause_cpu();
         if (!list_empty(&shard->sessions.poll_set))
+            continue;
+        if (reactor_must_poll(shard->reactor))
             continue;
         if (shard->volume_shard->queue->in_flight) {
             uint64_t now_ns = session_now_ns(&shard->sessions);

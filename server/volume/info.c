@@ -61,7 +61,7 @@ static void tell_superblock(const struct telling *telling, const struct superblo
                            : "both good");
 }
 
-static void tell_device(const struct telling *telling, const struct device *device)
+static void tell_device(const struct telling *telling, struct device *device)
 {
     const struct device_capabilities *can = &device->capabilities;
     tell(telling, "device", "%s", device->path);
@@ -75,6 +75,8 @@ static void tell_device(const struct telling *telling, const struct device *devi
     tell(telling, "device discard", "%s", yes_no(can->discard));
     tell(telling, "device write zeroes", "%s", yes_no(can->write_zeroes));
     tell(telling, "device has holes", "%s", yes_no(can->sparse));
+    if (device->operations->describe)
+        device->operations->describe(device, telling->say, telling->context);
 }
 
 /* Free space and files are not on the medium: they are derived, as an open does. */

@@ -310,8 +310,10 @@ int volume_format(const char *name, const struct volume_format_options *options,
     if (options->size_bytes)
         rc = check_size(name, options->size_bytes, reason, reason_bytes);
     if (rc == 0)
-        rc = device_open(name, options->size_bytes ? DEVICE_OPEN_CREATE : 0, &device, reason,
-                         reason_bytes);
+        rc = device_open(name,
+                         (options->size_bytes ? DEVICE_OPEN_CREATE : 0) |
+                             (options->force ? DEVICE_OPEN_FORCE : 0),
+                         &device, reason, reason_bytes);
     if (rc < 0)
         return rc;
     rc = resize(device, options, reason, reason_bytes);

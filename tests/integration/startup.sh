@@ -62,7 +62,6 @@ usage_refused empty-device "--device : must not be empty" --device ""
 usage_refused no-value "--cache needs a value" --cache
 usage_refused operand "unexpected argument $image" "$image"
 usage_refused metrics "--metrics is not in this version" --metrics 127.0.0.1:9000
-usage_refused iopoll "--iopoll is not in this version" --iopoll
 usage_refused io-timeout "--io-timeout is not in this version" --io-timeout 30
 usage_refused two-lines "unknown or ambiguous option --a\?b" "--a
 b"
@@ -70,9 +69,10 @@ b"
 # ---- the device ------------------------------------------------------------------------------------
 wtd_refuses device/missing 1 "$WORK/none.img.*no such file" "$WORK/none.img"
 wtd_refuses device/directory 1 "directory" "$WORK"
+wtd_refuses device/iopoll 1 "only an NVMe namespace .* can be polled" "$image" --iopoll
 wtd_refuses device/directory-by-force 1 "directory" "file:$WORK"
 wtd_refuses device/null 1 "/dev/null" /dev/null
-wtd_refuses device/nvme-not-yet 1 "not in this version|nvme" "nvme:$image"
+wtd_refuses device/nvme-on-a-file 1 "is not an NVMe namespace" "nvme:$image"
 wtd_refuses device/missing-nvme 1 "/dev/ng99n9.*No such file" /dev/ng99n9
 mkfifo "$WORK/fifo"
 wtd_refuses device/fifo 1 "$WORK/fifo" "$WORK/fifo"

@@ -65,6 +65,7 @@ Test(options, defaults)
     cr_assert_eq(options.cache_bytes, 256 << 20);
     cr_assert_leq(options.metadata_bytes, 1 << 30);
     cr_assert(!options.require_fixed_buffers);
+    cr_assert(!options.iopoll);
     cr_assert_eq(options.log_level, LOG_LEVEL_INFO);
     cr_assert_eq(options.given, 0);
     cr_assert_eq(options_check(&options, reason, sizeof(reason)), -EINVAL);
@@ -74,11 +75,12 @@ Test(options, defaults)
 Test(options, line_is_taken)
 {
     struct options options;
-    cr_assert_eq(take_line(&options, WORDS("--device", "file:/x", "--socket=/s", "--socket-mode",
-                                           "600", "--user-sessions", "3", "--shards", "2",
-                                           "--cache", "1G", "--metadata", "2M",
-                                           "--require-fixed-buffers", "--log-level", "debug")),
-                 0, "%s", reason);
+    cr_assert_eq(
+        take_line(&options,
+                  WORDS("--device", "file:/x", "--socket=/s", "--socket-mode", "600",
+                        "--user-sessions", "3", "--shards", "2", "--cache", "1G", "--metadata",
+                        "2M", "--require-fixed-buffers", "--iopoll", "--log-level", "debug")),
+        0, "%s", reason);
     cr_assert_str_eq(options.device, "file:/x");
     cr_assert_str_eq(options.socket_path, "/s");
     cr_assert_eq(options.socket_mode, 0600);
@@ -87,6 +89,7 @@ Test(options, line_is_taken)
     cr_assert_eq(options.cache_bytes, 1ull << 30);
     cr_assert_eq(options.metadata_bytes, 2 << 20);
     cr_assert(options.require_fixed_buffers);
+    cr_assert(options.iopoll);
     cr_assert_eq(options.log_level, LOG_LEVEL_DEBUG);
     cr_assert_eq(options_check(&options, reason, sizeof(reason)), 0);
 }
@@ -111,7 +114,7 @@ Test(options, line_is_refused)
     line_refused(WORDS("--log-level", "loud"), "must be error");
     line_refused(WORDS("--require-fixed-buffers=maybe"), "yes or no");
     line_refused(WORDS("--metrics", "x"), "--metrics is not in this version");
-    line_refused(WORDS("--iopoll"), "--iopoll is not in this version");
+    line_refused(WORDS("--iopoll=perhaps"), "yes or no");
     line_refused(WORDS("--io-timeout", "3"), "--io-timeout is not in this version");
 }
 
@@ -224,7 +227,7 @@ Test(options, example_has_the_defaults)
     options_default(&options);
     options_default(&plain);
     cr_assert_eq(take_text(&options, text), 0, "%s", reason);
-    cr_assert_eq(keys, 9);
+    cr_assert_eq(keys, 10);
     cr_assert_str_eq(options.device, "/var/lib/wt/wt.img");
     options.device[0] = '\0';
     /* As it is told there: 1G, but a quarter of a small machine. */
@@ -274,9 +277,10 @@ Test(options, files)
 Test(options, help_names_all)
 {
     static const char *const names[] = {
-        "device",    "socket", "socket-mode", "user-sessions",
-        "shards",    "cache",  "metadata",    "require-fixed-buffers",
-        "log-level", "config", "help",        "version"};
+        "device", "socket",    "socket-mode", "user-sessions",
+        "shards", "cache",     "metadata",    "require-fixed-buffers",
+        "iopoll", "log-level", "config",      "help",
+        "version"};
     char text[8192] = "", want[64];
     FILE *out = fmemopen(text, sizeof(text), "w");
     options_help(out);
@@ -285,5 +289,5 @@ Test(options, help_names_all)
         snprintf(want, sizeof(want), "\n  --%s", names[i]);
         cr_expect_not_null(strstr(text, want), "%s", want);
     }
-    cr_expect_null(strstr(text, "iopoll"));
+    cr_expect_null(strstr(text, "metrics"));
 }
