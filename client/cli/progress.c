@@ -92,9 +92,8 @@ static size_t line_make(char line[COLUMNS_MAX])
     else if (files > 0)
         used = line_append(line, used, ", %.0f/s", (double)files / seconds);
     if (total > bytes && bytes > 0 && rate > 0) {
-        double left_s = (double)(total - bytes) / rate;
-        used = line_append(line, used, ", %.0f:%02.0f left", (double)((long)left_s / 60),
-                           (double)((long)left_s % 60));
+        long left_s = (long)((double)(total - bytes) / rate);
+        used = line_append(line, used, ", %ld:%02ld left", left_s / 60, left_s % 60);
     } else {
         used = line_append(line, used, "%s %.0f s", bytes > 0 || files > 0 || total > 0 ? "," : "",
                            seconds);

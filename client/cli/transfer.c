@@ -9,6 +9,7 @@
  * With --reconnect a copy that lost its server starts again from its beginning: what went through to the
  * server before need not have survived.
  */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -185,6 +186,7 @@ static int make_durable(struct transfer *transfer)
     if (transfer->to == &volume_side)
         return wt_syncfs(transfer->cli->session);
     struct stat there;
+    assert(transfer->target);
     if (stat(transfer->target, &there) == 0 && S_ISDIR(there.st_mode))
         return sync_local_tree(transfer->target);
     return sync_local_file(transfer->target);

@@ -25,7 +25,7 @@ static int find_path(struct dump *dump, struct names *names, struct name_inode *
 {
     const struct credentials root = {0};
     const char *path = dump->wanted->which;
-    struct names_place *place = malloc(sizeof *place);
+    struct names_place *place = calloc(1, sizeof *place);
     const struct name_inode *top = names_inode(names, VOLUME_ROOT_INO);
     int rc = -ENOMEM;
 
@@ -146,10 +146,10 @@ static int tell_extents(struct dump *dump, struct replay *replay, const struct n
 
 static int tell_wanted(struct dump *dump, struct replay *replay)
 {
-    struct name_inode *inode;
+    struct name_inode *inode = NULL;
     int rc = find_inode(dump, replay->names, &inode);
 
-    if (rc < 0)
+    if (rc < 0 || !inode)
         return rc;
     switch (dump->wanted->what) {
     case VOLUME_DUMP_DIRECTORY:

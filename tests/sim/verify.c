@@ -14,6 +14,7 @@
 struct node {
     unsigned parent; /* index of the directory's node; of the top itself: 0 */
     unsigned name;
+    uint64_t inode;
     bool is_directory;
     char path[NAME_PATH_BYTES];
     unsigned char *bytes;
@@ -146,7 +147,8 @@ static void add_entry(struct tree *tree, unsigned parent, const struct wt_wire_d
     memcpy(name, bytes, wire->name_bytes);
     name[wire->name_bytes] = '\0';
     struct node *node = &tree->nodes[tree->count++];
-    *node = (struct node){.parent = parent, .name = ~0u, .is_directory = wire->type == DT_DIR};
+    *node = (struct node){
+        .parent = parent, .name = ~0u, .inode = wire->ino, .is_directory = wire->type == DT_DIR};
     if (sscanf(name, "n%u", &node->name) == 1) {
         tree_name(node->name, expected);
         if (strcmp(name, expected) != 0)
@@ -259,16 +261,25 @@ static bool file_matches(const struct world *world, struct node *node, char *why
     return true;
 }
 
-/* Of a file with several names each says the same. */
+/* Of a file with several names each says the same, and no other file does. The bytes alone do not tell: two empty
+ * files that were exchanged look like two that were not, and a third name would be held to be of the wrong one. */
 static bool names_agree(const struct tree *tree, unsigned at, char *why, size_t why_bytes)
 {
     const struct node *node = &tree->nodes[at];
     for (unsigned i = 1; i < at; i++) {
         const struct node *other = &tree->nodes[i];
-        if (other->is_directory || other->file != node->file)
+        if (other->is_directory)
+            continue;
+        bool is_same = other->file == node->file;
+        if (is_same != (other->inode == node->inode)) {
+            snprintf(why, why_bytes, "%s and %s are %s file", other->path, node->path,
+                     is_same ? "not the same" : "the same");
+            return false;
+        }
+        if (!is_same)
             continue;
         if (other->size != node->size || memcmp(other->bytes, node->bytes, node->size) != 0) {
-            snprintf(why, why_bytes, "%s and %s are not the same file", other->path, node->path);
+            snprintf(why, why_bytes, "%s and %s do not say the same", other->path, node->path);
             return false;
         }
     }
