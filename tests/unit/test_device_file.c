@@ -404,7 +404,9 @@ Test(device_open, refusals_say_why, .init = make_file, .fini = close_file)
     expect_refusal(name, DEVICE_OPEN_CREATE, -ENOENT, "no such file");
     expect_refusal(directory, 0, -EISDIR, "directory");
     expect_refusal("/dev/null", 0, -EINVAL, "neither a regular file nor a block device");
-    expect_refusal("nvme:/dev/ng0n1", 0, -EOPNOTSUPP, "passthrough");
+    expect_refusal("nvme:/dev/null", 0, -EINVAL, "not an NVMe namespace");
+    snprintf(name, sizeof(name), "nvme:%s/missing", directory);
+    expect_refusal(name, 0, -ENOENT, "no such device");
     memset(long_name, 'x', 300);
     expect_refusal(long_name, 0, -ENAMETOOLONG, "too long");
 
