@@ -553,13 +553,20 @@ static void put16(uint8_t *at, unsigned value)
     at[1] = (uint8_t)(value >> 8);
 }
 
+/* Identify's texts are padded with blanks and have no end. */
+static void put_text(unsigned char *at, const char *text, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++)
+        at[i] = (unsigned char)(*text ? *text++ : ' ');
+}
+
 static void plain_namespace(void)
 {
     memset(controller, 0, sizeof(controller));
     memset(name_space, 0, sizeof(name_space));
-    memcpy(controller + 4, "S123                ", 20);
-    memcpy(controller + 24, "A\x1b model                                 ", 40);
-    memcpy(controller + 64, "1.0     ", 8);
+    put_text(controller + 4, "S123", 20);
+    put_text(controller + 24, "A\x1b model", 40);
+    put_text(controller + 64, "1.0", 8);
     controller[77] = 5;  /* MDTS: 32 pages */
     controller[525] = 1; /* VWC */
     put16(controller + 520, 1u << 2 | 1u << 3);
